@@ -1,0 +1,222 @@
+package conninfo
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SQLSTATEs of a server that does not let this user into this database.
+// Source: https://www.postgresql.org/docs/18/errcodes-appendix.html
+const (
+	invalidAuthorization  = "28000" // also: no pg_hba.conf entry, PAM
+	invalidPassword       = "28P01"
+	invalidCatalogName    = "3D000" // the database does not exist
+	insufficientPrivilege = "42501" // no CONNECT privilege
+	notInPrerequisite     = "55000" // datallowconn is false
+)
+
+// parse gives pgx's view of i, without the password.
+func (i Info) parse() (*pgx.ConnConfig, error) {
+	words := make([]string, 0, len(i.keywords))
+	for keyword, value := range i.keywords {
+		// Half a pair of certificate and key is in a file that is yet to be written.
+		paired := len(i.pem) > 0 && (keyword == "sslcert" || keyword == "sslkey")
+		if params[keyword].pgx && keyword != "password" && !paired {
+			words = append(words, keyword+"="+quote(value))
+		}
+	}
+	// pgx reads PGSERVICE by itself; this makes it read the same service.
+	if i.service[0] != "" {
+		words = append(words, "service="+quote(i.service[0]), "servicefile="+quote(i.service[1]))
+	}
+	cfg, err := pgx.ParseConfig(strings.Join(words, " "))
+	if err != nil {
+		// The text of the error holds the connection string: give the cause only.
+		cause := errors.New("a value is malformed")
+		for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(next) {
+			cause = next
+		}
+		return nil, fmt.Errorf("reading the connection settings: %w", cause)
+	}
+	// Whatever pgx does not know would be sent to the server as a setting.
+	maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool {
+		return !slices.Contains([]string{"application_name", "options", "timezone"}, name)
+	})
+	// The names of databases and roles are bytes: what one session stored in UTF-8
+	// and another in LATIN1 is to be found again as it is.
+	cfg.RuntimeParams["client_encoding"] = "SQL_ASCII"
+	// Poolers that hand each transaction to another session know no prepared
+	// statements.
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+	cfg.DialFunc = i.dialer().DialContext
+	i.limitTLS(&cfg.Config)
+	if addr := i.keywords["hostaddr"]; addr != "" {
+		cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{addr}, nil }
+	}
+	return cfg, nil
+}
+
+// limitTLS applies ssl_min_protocol_version and ssl_max_protocol_version.
+func (i Info) limitTLS(cfg *pgconn.Config) {
+	versions := map[string]uint16{
+		"TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13,
+	}
+	configs := []*tls.Config{cfg.TLSConfig}
+	for _, fallback := range cfg.Fallbacks {
+		configs = append(configs, fallback.TLSConfig)
+	}
+	for _, c := range configs {
+		if c == nil {
+			continue
+		}
+		if v, ok := versions[i.keywords["ssl_min_protocol_version"]]; ok {
+			c.MinVersion = v
+		}
+		if v, ok := versions[i.keywords["ssl_max_protocol_version"]]; ok {
+			c.MaxVersion = v
+		}
+	}
+}
+
+// Config is the configuration for a pgx connection made now.
+func (i Info) Config(ctx context.Context) (*pgx.ConnConfig, error) {
+	cfg, err := i.parse()
+	if err != nil {
+		return nil, err
+	}
+	password, err := i.currentPassword(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if password != "" {
+		cfg.Password = password
+	}
+	return cfg, nil
+}
+
+// Connect opens a connection to the named database.
+func (i Info) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	i = i.WithDatabase(database)
+	cfg, err := i.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), plain(err))
+	}
+	return conn, nil
+}
+
+// Dial finds the server: it tries each host, and on it the databases in order
+// until the user is let into one. It returns the connection and an Info that
+// names just that host, by its address too, and that database, so that all that
+// follows talks to the same server.
+func (i Info) Dial(ctx context.Context, databases ...string) (Info, *pgx.Conn, error) {
+	var errs []error
+	for _, host := range i.candidates() {
+		pinned, conn, err := host.dialOne(ctx, databases)
+		if err == nil {
+			return pinned, conn, nil
+		}
+		var noPassword *passwordError
+		if errors.As(err, &noPassword) {
+			return Info{}, nil, err
+		}
+		errs = append(errs, err)
+	}
+	err := errors.Join(errs...)
+	if i.refused != "" && isCode(err, invalidAuthorization, invalidPassword) {
+		err = fmt.Errorf("%w\nhint: %s", err, i.refused)
+	}
+	return Info{}, nil, err
+}
+
+// candidates are the hosts in the order in which to try them.
+func (i Info) candidates() []Info {
+	hosts := i.hosts()
+	if i.keywords["load_balance_hosts"] == "random" {
+		rand.Shuffle(len(hosts), func(a, b int) { hosts[a], hosts[b] = hosts[b], hosts[a] }) // #nosec G404 -- no secret
+	}
+	const attrs = "target_session_attrs"
+	if i.keywords[attrs] != "prefer-standby" {
+		return hosts
+	}
+	// A standby among all hosts is preferred, not at each host by itself.
+	standbys := make([]Info, 0, 2*len(hosts))
+	for n, host := range hosts {
+		standbys, hosts[n] = append(standbys, host.with(attrs, "standby")), host.with(attrs, "any")
+	}
+	return append(standbys, hosts...)
+}
+
+// dialOne is Dial for one host.
+func (i Info) dialOne(ctx context.Context, databases []string) (Info, *pgx.Conn, error) {
+	var errs []error
+	for _, database := range databases {
+		conn, err := i.Connect(ctx, database)
+		if err == nil {
+			return i.WithDatabase(database).at(conn.PgConn().Conn().RemoteAddr()), conn, nil
+		}
+		errs = append(errs, err)
+		if !notLetIn(err) {
+			break
+		}
+	}
+	return Info{}, nil, errors.Join(errs...)
+}
+
+// at pins a host name, which may have several addresses, to one of them.
+func (i Info) at(address net.Addr) Info {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok || net.ParseIP(i.Host()) != nil {
+		return i
+	}
+	ip := tcp.IP.String()
+	if tcp.Zone != "" {
+		ip += "%" + tcp.Zone
+	}
+	return i.with("hostaddr", ip)
+}
+
+// notLetIn reports whether err concerns the database and not the server.
+func notLetIn(err error) bool {
+	return isCode(err, invalidAuthorization, invalidCatalogName, insufficientPrivilege, notInPrerequisite)
+}
+
+// isCode reports whether err is the server's, with one of the SQLSTATEs.
+func isCode(err error, codes ...string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && slices.Contains(codes, pgErr.Code)
+}
+
+// plain shortens a connection error to its reason: what the server said, or what
+// happened at each attempt, which are the same with and without TLS more often
+// than not.
+func plain(err error) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return pgErr
+	}
+	var connect *pgconn.ConnectError
+	if !errors.As(err, &connect) {
+		return err
+	}
+	var reasons []string
+	for line := range strings.Lines(connect.Unwrap().Error()) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(reasons, line) {
+			reasons = append(reasons, line)
+		}
+	}
+	return errors.New(strings.Join(reasons, "; "))
+}

@@ -1,0 +1,170 @@
+package options
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxDefaultJobs keeps the default number of client processes low enough for
+// the connection limit of a small server.
+const maxDefaultJobs = 4
+
+// Import holds the options of a logical backup.
+type Import struct {
+	Connection
+
+	// ExcludeDatabases are exact names; no effect with one database selected.
+	ExcludeDatabases []string `option:"exclude_databases" doc:"databases to leave out"`
+	// Compress turns on pg_dump's own compression, which defeats deduplication.
+	Compress         bool     `option:"compress" default:"false" doc:"pg_dump's own compression; off so that deduplication works"`
+	SchemaOnly       bool     `option:"schema_only" default:"false" doc:"no rows"`
+	DataOnly         bool     `option:"data_only" default:"false" doc:"rows only, no globals"`
+	Schemas          []string `option:"schemas" doc:"patterns of the schemas to dump; one database selected"`
+	ExcludeSchemas   []string `option:"exclude_schemas" doc:"patterns of the schemas to leave out; one database selected"`
+	Tables           []string `option:"tables" doc:"patterns of the tables to dump; one database selected"`
+	ExcludeTables    []string `option:"exclude_tables" doc:"patterns of the tables to leave out; one database selected"`
+	ExcludeTableData []string `option:"exclude_table_data" doc:"patterns of the tables whose rows to leave out; one database selected"`
+	// Jobs is the number of client processes at the same time; 0 stands for
+	// the default, min(4, CPUs).
+	Jobs int `option:"jobs" unset:"min(4, CPUs)" min:"1" max:"256" doc:"client processes at the same time"`
+	// LockTimeout is how long to wait for a table that is locked; 0 for ever, as
+	// pg_dump does: it hinders nobody, and no limit fits every maintenance job.
+	LockTimeout     time.Duration `option:"lock_timeout" doc:"how long to wait for a locked table before the backup fails, like 5m; without limit otherwise"`
+	ContinueOnError bool          `option:"continue_on_error" default:"false" doc:"keep the snapshot when some databases could not be dumped"`
+}
+
+// DecodeImport reads the settings of a logical importer.
+func DecodeImport(settings map[string]string) (Import, error) {
+	var o Import
+	if err := decode(settings, &o); err != nil {
+		return Import{}, err
+	}
+	err := o.complete()
+	return o, err
+}
+
+// complete works out what the tags cannot say, and checks what the options make
+// together.
+func (o *Import) complete() error {
+	if o.Jobs == 0 {
+		o.Jobs = min(maxDefaultJobs, runtime.NumCPU())
+	}
+	o.ExcludeDatabases = unquoteNames(o.ExcludeDatabases)
+	return errors.Join(
+		o.Connection.check(),
+		exclusive("schema_only", o.SchemaOnly, "data_only", o.DataOnly),
+		exclusive("schema_only", o.SchemaOnly, "exclude_table_data", len(o.ExcludeTableData) > 0),
+	)
+}
+
+// CheckSelection refuses patterns without the one database they apply to.
+// database is the one that options and URI together select, "" for all.
+func (o *Import) CheckSelection(database string) error {
+	if database != "" {
+		return nil
+	}
+	for _, p := range []struct {
+		name     string
+		patterns []string
+	}{
+		{"schemas", o.Schemas}, {"exclude_schemas", o.ExcludeSchemas},
+		{"tables", o.Tables}, {"exclude_tables", o.ExcludeTables},
+		{"exclude_table_data", o.ExcludeTableData},
+	} {
+		if len(p.patterns) > 0 {
+			return fmt.Errorf("option %q: patterns apply to one database: select it with \"database\" or in the URI", p.name)
+		}
+	}
+	return nil
+}
+
+// Summary lists the options that shape the content of the snapshot, for the
+// manifest. It holds no connection option and so no secret.
+func (o *Import) Summary() map[string]any {
+	summary := map[string]any{
+		"compress": o.Compress, "schema_only": o.SchemaOnly, "data_only": o.DataOnly,
+		"jobs": o.Jobs, "continue_on_error": o.ContinueOnError,
+	}
+	for name, list := range map[string][]string{
+		"exclude_databases": o.ExcludeDatabases, "schemas": o.Schemas,
+		"exclude_schemas": o.ExcludeSchemas, "tables": o.Tables,
+		"exclude_tables": o.ExcludeTables, "exclude_table_data": o.ExcludeTableData,
+	} {
+		if len(list) > 0 {
+			summary[name] = list
+		}
+	}
+	if o.LockTimeout > 0 {
+		summary["lock_timeout"] = o.LockTimeout.String()
+	}
+	return summary
+}
+
+// Export holds the options of a logical restore.
+type Export struct {
+	Connection
+
+	Databases    []string `option:"databases" doc:"the databases to restore; all of the snapshot otherwise"`
+	Clean        bool     `option:"clean" default:"false" doc:"drop each object before it is restored; the database must exist"`
+	Recreate     bool     `option:"recreate" default:"false" doc:"drop each database and create it anew; postgres and template1 are cleaned instead"`
+	Force        bool     `option:"force" default:"false" doc:"with recreate: end the sessions that use a database in order to drop it"`
+	NoGlobals    bool     `option:"no_globals" default:"false" doc:"leave the roles and tablespaces alone"`
+	NoOwner      bool     `option:"no_owner" default:"false" doc:"objects belong to the user who restores"`
+	NoPrivileges bool     `option:"no_privileges" default:"false" doc:"no GRANT and REVOKE"`
+	SchemaOnly   bool     `option:"schema_only" default:"false" doc:"no rows"`
+	DataOnly     bool     `option:"data_only" default:"false" doc:"rows only, into tables that are there"`
+	Schemas      []string `option:"schemas" doc:"names of the schemas whose content to restore; a schema that is missing is created"`
+	Tables       []string `option:"tables" doc:"names of the tables to restore"`
+	ExitOnError  bool     `option:"exit_on_error" default:"false" doc:"stop at the first error"`
+	Jobs         int      `option:"jobs" default:"1" min:"1" max:"256" doc:"above 1: each dump waits in spool_dir and is restored with this many connections"`
+	// SpoolDir is where dumps wait as files; "" is the system's temporary folder.
+	SpoolDir string `option:"spool_dir" doc:"where dumps wait; the system's temporary folder otherwise"`
+}
+
+// DecodeExport reads the settings of a logical exporter.
+func DecodeExport(settings map[string]string) (Export, error) {
+	var o Export
+	if err := decode(settings, &o); err != nil {
+		return Export{}, err
+	}
+	err := o.complete()
+	return o, err
+}
+
+func (o *Export) complete() error {
+	o.Databases = unquoteNames(o.Databases)
+	slices.Sort(o.Databases)
+	o.Databases = slices.Compact(o.Databases)
+	return errors.Join(
+		o.Connection.check(),
+		exclusive("clean", o.Clean, "recreate", o.Recreate),
+		exclusive("schema_only", o.SchemaOnly, "data_only", o.DataOnly),
+		exclusive("clean", o.Clean, "data_only", o.DataOnly),
+		exclusive("recreate", o.Recreate, "data_only", o.DataOnly),
+		// A database would be dropped, and a part of it restored.
+		exclusive("recreate", o.Recreate, "schemas", len(o.Schemas) > 0),
+		exclusive("recreate", o.Recreate, "tables", len(o.Tables) > 0),
+		o.checkForce(),
+	)
+}
+
+// checkForce refuses force where nothing is dropped.
+func (o *Export) checkForce() error {
+	if o.Force && !o.Recreate {
+		return errors.New("option \"force\": it ends the sessions that are in the way of \"recreate\": use both")
+	}
+	return nil
+}
+
+// CheckTarget refuses several dumps for one target database.
+func (o *Export) CheckTarget(database string) error {
+	if database != "" && len(o.Databases) > 1 {
+		return fmt.Errorf("option \"databases\": %s cannot all be restored into the one database %q: name one of them, or drop \"database\"",
+			strings.Join(o.Databases, ", "), database)
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package pgtools
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+)
+
+// DumpArgs is pg_dump's argument list for one database in the custom format.
+// connString holds no secret.
+func DumpArgs(o *options.Import, connString string) []string {
+	args := []string{"--format=custom", "--no-password", "--dbname=" + connString}
+	if !o.Compress {
+		args = append(args, "--compress=0")
+	}
+	if o.SchemaOnly {
+		args = append(args, "--schema-only")
+	}
+	if o.DataOnly {
+		args = append(args, "--data-only")
+	}
+	if o.LockTimeout > 0 {
+		args = append(args, fmt.Sprintf("--lock-wait-timeout=%dms", o.LockTimeout.Milliseconds()))
+	}
+	if len(o.Schemas)+len(o.Tables) > 0 {
+		// Otherwise a pattern that matches nothing goes unnoticed beside one that does.
+		args = append(args, "--strict-names")
+	}
+	args = each(args, "--schema=", o.Schemas)
+	args = each(args, "--exclude-schema=", o.ExcludeSchemas)
+	args = each(args, "--table=", o.Tables)
+	args = each(args, "--exclude-table=", o.ExcludeTables)
+	return each(args, "--exclude-table-data=", o.ExcludeTableData)
+}
+
+// GlobalsArgs is pg_dumpall's argument list for roles and tablespaces.
+func GlobalsArgs(connString string, passwords bool) []string {
+	// --database takes a connection string as well: for every name it is the safe way.
+	args := []string{"--globals-only", "--no-password", "--database=" + connString}
+	if !passwords {
+		args = append(args, "--no-role-passwords")
+	}
+	return args
+}
+
+// PsqlArgs is psql's argument list for a script on its standard input. After an
+// error psql goes on, and each error carries its SQLSTATE.
+func PsqlArgs(connString string) []string {
+	return []string{
+		"--no-psqlrc", "--quiet", "--no-password", "--set=VERBOSITY=verbose",
+		"--dbname=" + connString, "--file=-",
+	}
+}
+
+// Restore says what pg_restore shall do beyond the user's options.
+type Restore struct {
+	Clean  bool   // drop each object before it is created
+	Filled bool   // the database has tables already
+	File   string // the archive; "" is standard input
+	Jobs   int    // above 1 only with a File
+}
+
+// RestoreArgs is pg_restore's argument list. connString names the database to
+// restore into.
+func RestoreArgs(o *options.Export, r Restore, connString string) []string {
+	args := []string{"--no-password", "--dbname=" + connString}
+	for _, flag := range []struct {
+		given bool
+		name  string
+	}{
+		{r.Clean, "--clean"},
+		{r.Clean, "--if-exists"},
+		{o.NoOwner, "--no-owner"},
+		{o.NoPrivileges, "--no-privileges"},
+		{o.SchemaOnly, "--schema-only"},
+		{o.DataOnly, "--data-only"},
+		{o.ExitOnError, "--exit-on-error"},
+		// Otherwise a name that the dump does not have goes unnoticed.
+		{len(o.Schemas)+len(o.Tables) > 0, "--strict-names"},
+		// The rows of a table that is there already would be added to its own. But
+		// pg_restore also takes one for failed whose owner could not be set.
+		{r.Filled && !o.DataOnly && !o.SchemaOnly, "--no-data-for-failed-tables"},
+	} {
+		if flag.given {
+			args = append(args, flag.name)
+		}
+	}
+	args = each(args, "--schema=", o.Schemas)
+	args = each(args, "--table=", o.Tables)
+	if r.File == "" {
+		return append(args, "--format=custom")
+	}
+	if r.Jobs > 1 {
+		args = append(args, "--jobs="+strconv.Itoa(r.Jobs))
+	}
+	return append(args, "--format=custom", r.File)
+}
+
+// PropertiesArgs is the argument list for a script that creates the database with
+// its properties and restores those entries that are in the file list.
+func PropertiesArgs(o *options.Export, list string) []string {
+	args := []string{"--create", "--schema-only", "--file=-", "--use-list=" + list}
+	if o.NoOwner {
+		args = append(args, "--no-owner")
+	}
+	if o.NoPrivileges {
+		args = append(args, "--no-privileges")
+	}
+	return args
+}
+
+func each(args []string, flag string, values []string) []string {
+	for _, v := range values {
+		args = append(args, flag+v)
+	}
+	return args
+}

@@ -1,0 +1,13 @@
+// Package plugin connects a Source or a Target to plakar's SDK. It owns the rules
+// of that conversation, so that no connector has to know them:
+//
+//   - Success of an import is announced by closing the channel of records, and an
+//     error after that is lost. Importer closes it only when every record has
+//     been acknowledged, every reader that was opened was read to its end, and the
+//     Source reports no failure.
+//   - An error of an import is returned only when no acknowledgement is under way:
+//     plakar may otherwise report "EOF" in its place.
+//   - The SDK's reader of an exported record must be closed exactly once and never
+//     be read after its end.
+//   - When plakar dies, so do our processes and temporary files.
+package plugin

@@ -1,0 +1,119 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
+)
+
+// Stream is the standard output of a process that is started by the first Read.
+// The end of the output is io.EOF only if the process ended with status 0,
+// otherwise its error, and stays that. Close before the end stops the process
+// and waits for it. Read and Close may be called from different goroutines.
+type Stream struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	build  func(context.Context) (Command, error)
+
+	once   sync.Once
+	mu     sync.Mutex // serialises Close with the start
+	proc   *process
+	ahead  *readAhead
+	closed bool
+	err    error // why it could not start, or how it ended
+}
+
+// NewStream returns a Stream of the command that build returns; build is called
+// at the first Read, so that what it puts in (a token) is fresh.
+func NewStream(ctx context.Context, build func(context.Context) (Command, error)) *Stream {
+	ctx, cancel := context.WithCancel(ctx)
+	return &Stream{ctx: ctx, cancel: cancel, build: build}
+}
+
+// Read reads the process' standard output and fills p as far as it can: plakar's
+// SDK sends what one Read returns as one message.
+func (s *Stream) Read(p []byte) (int, error) {
+	s.once.Do(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.err == nil {
+			s.err = s.start()
+		}
+	})
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.ahead.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	<-s.proc.done
+	switch {
+	case s.proc.err != nil: // the cause of whatever happened to the pipe
+		s.err = s.proc.err
+	case errors.Is(err, io.EOF):
+		s.err = io.EOF
+	default:
+		s.err = fmt.Errorf("reading the output of %s: %w", s.proc.name, err)
+	}
+	s.cancel()
+	if n > 0 {
+		return n, nil
+	}
+	return 0, s.err
+}
+
+func (s *Stream) start() error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	c, err := s.build(s.ctx)
+	if err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("starting %s: %w", c.Name(), err)
+	}
+	pipe.Widen(w)
+	s.proc, err = start(s.ctx, c, w, nil)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return errors.Join(err, r.Close())
+	}
+	s.ahead = newReadAhead(r)
+	return nil
+}
+
+// Stderr is what the process printed beside its output, shortened.
+func (s *Stream) Stderr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return ""
+	}
+	return s.proc.stderr.String()
+}
+
+// Close stops the process unless it has ended, and waits for it.
+func (s *Stream) Close() error {
+	s.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		if s.err == nil {
+			s.err = os.ErrClosed
+		}
+		return nil
+	}
+	<-s.proc.done
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.ahead.Close()
+}

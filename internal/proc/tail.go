@@ -1,0 +1,79 @@
+package proc
+
+import (
+	"strings"
+	"sync"
+)
+
+// tail keeps the beginning and the end of what is written to it.
+type tail struct {
+	onLine func(string)
+
+	mu      sync.Mutex
+	head    []byte
+	last    []byte
+	dropped bool
+	line    []byte
+}
+
+// Limits of the text kept of stderr, in bytes; an error crosses to plakar as a
+// gRPC status and should stay within a few KB.
+const (
+	headLimit = 1 << 10
+	lastLimit = 2 << 10
+	lineLimit = 16 << 10
+)
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.onLine != nil {
+		t.split(p)
+		return len(p), nil
+	}
+	rest := p
+	if room := headLimit - len(t.head); room > 0 {
+		n := min(room, len(rest))
+		t.head = append(t.head, rest[:n]...)
+		rest = rest[n:]
+	}
+	t.last = append(t.last, rest...)
+	if cut := len(t.last) - lastLimit; cut > 0 {
+		t.dropped = true
+		t.last = append(t.last[:0], t.last[cut:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) split(p []byte) {
+	for _, b := range p {
+		if b == '\n' {
+			t.emit()
+		} else if len(t.line) < lineLimit {
+			t.line = append(t.line, b)
+		}
+	}
+}
+
+func (t *tail) emit() {
+	t.onLine(strings.ToValidUTF8(strings.TrimRight(string(t.line), "\r"), "\uFFFD"))
+	t.line = t.line[:0]
+}
+
+func (t *tail) flush() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.onLine != nil && len(t.line) > 0 {
+		t.emit()
+	}
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := string(t.head)
+	if t.dropped {
+		text += "\n[...]\n"
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(text+string(t.last), "\uFFFD"))
+}

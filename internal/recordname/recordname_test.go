@@ -1,0 +1,62 @@
+package recordname
+
+import (
+	"path"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestDump(t *testing.T) {
+	for name, want := range map[string]string{
+		"shop":           "/00007-shop.dump",
+		"a b=c'\"":       "/00007-a b=c'\".dump",
+		"-dash":          "/00007--dash.dump",
+		"a/b":            "/00007-a%2Fb.dump",
+		"..":             "/00007-%2E..dump",
+		"100%":           "/00007-100%25.dump",
+		"two\nlines":     "/00007-two%0Alines.dump",
+		"postgres://x":   "/00007-postgres:%2F%2Fx.dump",
+		"données":        "/00007-données.dump",
+		"\xff":           "/00007-%FF.dump",
+		"back\\slash":    "/00007-back%5Cslash.dump",
+		"x.dump":         "/00007-x.dump.dump",
+		"bell\x07\u0085": "/00007-bell%07%C2%85.dump",
+	} {
+		if got := Dump(7, name); got != want {
+			t.Errorf("Dump(7, %q) = %q, want %q", name, got, want)
+		}
+		if got, ok := Database(want); !ok || got != name {
+			t.Errorf("Database(%q) = %q, %v; want %q", want, got, ok, name)
+		}
+	}
+}
+
+func TestDatabaseRefuses(t *testing.T) {
+	for _, pathname := range []string{
+		"/manifest.json", Globals, "/PG_VERSION", "/00001-.dump", "/00000-x.dump", "/1-x.dump",
+		"/-00001-x.dump", "/00001-a%2fb.dump", "/00001-%41.dump", "/00001-%zz.dump", "/00001-x.sql", "/00001x.dump",
+	} {
+		if name, ok := Database(pathname); ok {
+			t.Errorf("Database(%q) = %q, want no database", pathname, name)
+		}
+	}
+}
+
+func FuzzRoundTrip(f *testing.F) {
+	for _, seed := range []string{"shop", "a/b", "..", "%2F", "\x00", "\xc3\x28", strings.Repeat("é", 31)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if name == "" {
+			t.Skip("PostgreSQL has no database without a name")
+		}
+		file := Dump(1, name)
+		if path.Dir(file) != "/" || path.Clean(file) != file || !utf8.ValidString(file) {
+			t.Fatalf("Dump(%q) = %q leaves the folder or is not UTF-8", name, file)
+		}
+		if got, ok := Database(file); !ok || got != name {
+			t.Fatalf("Database(%q) = %q, %v; want %q", file, got, ok, name)
+		}
+	})
+}

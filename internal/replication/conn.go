@@ -1,0 +1,117 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// closeTimeout is how long a server that does not answer is waited for.
+	closeTimeout = 5 * time.Second
+	// idleInterval is shorter than any sensible idle_session_timeout, in which
+	// the server would end the session that holds the slot.
+	idleInterval = 5 * time.Second
+)
+
+// Conn is a physical replication connection. Its methods must not be called at
+// the same time.
+type Conn struct {
+	pg     *pgconn.PgConn
+	backup *Backup // nil before BaseBackup
+
+	stopIdle context.CancelFunc // nil unless idling
+	idle     sync.WaitGroup
+}
+
+// New takes over a connection that was made with replication=true.
+func New(pg *pgconn.PgConn) *Conn { return &Conn{pg: pg} }
+
+// Version is the server's version as it names it, "15.13 (Debian 15.13-1)".
+func (c *Conn) Version() string { return c.pg.ParameterStatus("server_version") }
+
+// Major is the server's major version; 0 if it cannot be told.
+func (c *Conn) Major() int {
+	version := c.Version()
+	digits := strings.IndexFunc(version+".", func(r rune) bool { return r < '0' || r > '9' })
+	major, _ := strconv.Atoi(version[:digits])
+	return major
+}
+
+// SystemID returns the cluster's system identifier. Every replication role may
+// ask for it here, unlike with SQL.
+func (c *Conn) SystemID(ctx context.Context) (string, error) {
+	results, err := c.pg.Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()
+	if err != nil {
+		return "", fmt.Errorf("identifying the server: %w", err)
+	}
+	if len(results) == 0 || len(results[0].Rows) == 0 || len(results[0].Rows[0]) == 0 {
+		return "", errors.New("identifying the server: empty answer")
+	}
+	return string(results[0].Rows[0][0]), nil
+}
+
+// HoldWAL makes a temporary physical slot, which keeps all WAL from the last
+// checkpoint on until the connection is closed.
+func (c *Conn) HoldWAL(ctx context.Context) error {
+	name := "plakar_" + strings.ToLower(rand.Text())
+	_, err := c.pg.Exec(ctx, "CREATE_REPLICATION_SLOT "+name+" TEMPORARY PHYSICAL RESERVE_WAL").ReadAll()
+	if err != nil {
+		return fmt.Errorf("creating a temporary replication slot: %w", err)
+	}
+	return nil
+}
+
+// Idle keeps the connection, and with it the slot, alive until Close. No other
+// method may be called after it.
+func (c *Conn) Idle() {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stopIdle = cancel
+	c.idle.Go(func() {
+		ticker := time.NewTicker(idleInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if _, err := c.SystemID(ctx); err != nil {
+				if ctx.Err() == nil {
+					slog.Warn("the connection that holds the WAL was lost; should the server remove WAL that the backup needs, the backup fails: " + err.Error())
+				}
+				return
+			}
+		}
+	})
+}
+
+// Close ends the connection and what the server does for it.
+func (c *Conn) Close() error {
+	if c.stopIdle != nil {
+		c.stopIdle()
+		c.idle.Wait()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if c.backup != nil && !errors.Is(c.backup.err, io.EOF) && !c.pg.IsClosed() {
+		// The server notices a closed connection late while it does a checkpoint.
+		_ = c.pg.CancelRequest(ctx)
+	}
+	err := c.pg.Close(ctx)
+	// After a cancelled command pgx closes in the background.
+	select {
+	case <-c.pg.CleanupDone():
+	case <-ctx.Done():
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+// Package scratch owns the temporary files of a run: PEM material for the
+// client tools and dumps that wait to be restored.
+//
+// plakar ends a plugin with SIGKILL when the user presses Ctrl-C, so nothing can
+// be removed at the end. On Linux the files therefore have no name in the file
+// system from the start: they are reached through /proc/PID/fd, by the tools as
+// well, and vanish with the plugin. Elsewhere they live in one folder of the
+// run, mode 0700, which a lock tells from those that a killed plugin left
+// behind; the next run removes those.
+package scratch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// Dir makes the temporary files of one run. It is safe for concurrent use.
+type Dir struct {
+	parent string
+
+	mu    sync.Mutex
+	files map[*File]struct{}
+	place place
+}
+
+// File is a temporary file, mode 0600.
+type File struct {
+	*os.File
+	// Path is how other processes of the same user open the file.
+	Path string
+
+	dir *Dir
+}
+
+// New returns a Dir whose files are in parent, or in the system's temporary
+// folder when parent is empty. Nothing is written before the first file is made.
+func New(parent string) *Dir {
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	return &Dir{parent: parent, files: make(map[*File]struct{})}
+}
+
+// Create makes an empty file.
+func (d *Dir) Create() (*File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f, path, err := d.place.create(d.parent)
+	if err != nil {
+		return nil, fmt.Errorf("creating a temporary file in %s: %w", d.parent, err)
+	}
+	file := &File{File: f, Path: path, dir: d}
+	d.files[file] = struct{}{}
+	return file, nil
+}
+
+// Write makes a file with content.
+func (d *Dir) Write(content []byte) (*File, error) {
+	f, err := d.Create()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.File.Write(content); err != nil {
+		return nil, errors.Join(fmt.Errorf("writing a temporary file in %s: %w", d.parent, err), f.Remove())
+	}
+	return f, nil
+}
+
+// Remove closes the file and frees its space.
+func (f *File) Remove() error {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	return f.dir.remove(f)
+}
+
+func (d *Dir) remove(f *File) error {
+	if _, there := d.files[f]; !there {
+		return nil
+	}
+	delete(d.files, f)
+	return errors.Join(f.Close(), d.place.remove(f.Path))
+}
+
+// Close removes all files that are left.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for f := range d.files {
+		errs = append(errs, d.remove(f))
+	}
+	return errors.Join(append(errs, d.place.close())...)
+}

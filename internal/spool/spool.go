@@ -1,0 +1,124 @@
+// Package spool keeps the content of files from when the server sends it to
+// when a worker of plakar reads it, so that several can be in its hands: small
+// files in memory, large ones in temporary files.
+//
+// Both are bounded. Hold waits for room, which readers make as they go: so every
+// file held must be handed to a reader before the next is held, or Hold may wait
+// for ever. A file that can never fit, or a disk that fills up, leaves a rest that the
+// caller has to pass on by itself.
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+)
+
+// Sizes in bytes.
+const (
+	memoryTotal = 32 << 20 // of all files held in memory
+	memoryFile  = 8 << 20  // of one of them
+	blockSize   = 1 << 20  // of reads from the server, writes to disk
+)
+
+// Spool is safe for concurrent use by readers; files are held one after another.
+type Spool struct {
+	dir      *scratch.Dir
+	memory   *semaphore.Weighted
+	disk     *semaphore.Weighted
+	diskSize int64
+
+	block  []byte // for copying to disk
+	warned sync.Once
+}
+
+// New returns a Spool with temporary files in dir, of diskSize bytes at the most.
+func New(dir *scratch.Dir, diskSize uint64) *Spool {
+	size := int64(min(diskSize, math.MaxInt64)) // #nosec G115 -- it fits now
+	return &Spool{
+		dir:    dir,
+		memory: semaphore.NewWeighted(memoryTotal), disk: semaphore.NewWeighted(size), diskSize: size,
+	}
+}
+
+// Fits reports whether a file of size bytes can be held at all.
+func (s *Spool) Fits(size int64) bool { return size <= memoryFile || size <= s.diskSize }
+
+// Hold reads a file of size bytes from r and keeps it, or as much of it as it can:
+// the rest is left in r. The result has to be read or closed. An error is one of
+// r or of ctx; nothing is kept then.
+func (s *Spool) Hold(ctx context.Context, r io.Reader, size int64) (*Held, error) {
+	switch {
+	case size <= memoryFile:
+		return s.inMemory(ctx, r, size)
+	case size <= s.diskSize:
+		return s.onDisk(ctx, r, size)
+	default:
+		return &Held{spool: s}, nil
+	}
+}
+
+func (s *Spool) inMemory(ctx context.Context, r io.Reader, size int64) (*Held, error) {
+	if err := s.memory.Acquire(ctx, size); err != nil {
+		return nil, err
+	}
+	h := &Held{spool: s, Size: size, memory: make([]byte, size), reserved: size}
+	if _, err := io.ReadFull(r, h.memory); err != nil {
+		return nil, errors.Join(unexpected(err), h.Close())
+	}
+	return h, nil
+}
+
+func (s *Spool) onDisk(ctx context.Context, r io.Reader, size int64) (*Held, error) {
+	h := &Held{spool: s}
+	file, err := s.dir.Create()
+	if err != nil {
+		s.warn(err)
+		return h, nil
+	}
+	h.file = file
+	if s.block == nil {
+		s.block = make([]byte, blockSize)
+	}
+	for h.Size < size {
+		block := s.block[:min(blockSize, size-h.Size)]
+		if err := s.disk.Acquire(ctx, int64(len(block))); err != nil {
+			return nil, errors.Join(err, h.Close())
+		}
+		h.reserved += int64(len(block))
+		if _, err := io.ReadFull(r, block); err != nil {
+			return nil, errors.Join(unexpected(err), h.Close())
+		}
+		h.Size += int64(len(block))
+		written, err := file.Write(block)
+		h.stored += int64(written)
+		if err != nil {
+			s.warn(err)
+			h.memory = append([]byte(nil), block[written:]...)
+			break
+		}
+	}
+	return h, nil
+}
+
+func (s *Spool) warn(err error) {
+	s.warned.Do(func() {
+		slog.Warn(fmt.Sprintf("large files now go to plakar one after the other and are read anew by every backup: %v (see spool_dir)", err))
+	})
+}
+
+// unexpected is err when the announced content ended early.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+)
+
+func newSpool(t *testing.T, disk uint64) *Spool {
+	t.Helper()
+	dir := scratch.New(t.TempDir())
+	t.Cleanup(func() { _ = dir.Close() })
+	return New(dir, disk)
+}
+
+func content(size int) []byte {
+	return bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+}
+
+func TestHold(t *testing.T) {
+	const big = memoryFile + 3*blockSize/2
+	for _, c := range []struct {
+		size, disk, held int
+	}{
+		{0, 0, 0}, {1, 0, 1}, {memoryFile, 0, memoryFile}, {big, 0, 0}, {big, big, big}, {big, big - 1, 0},
+	} {
+		s := newSpool(t, uint64(c.disk))
+		want := content(c.size)
+		source := bytes.NewReader(want)
+		h, err := s.Hold(t.Context(), source, int64(c.size))
+		if err != nil || h.Size != int64(c.held) {
+			t.Fatalf("%+v: held %d, %v", c, h.Size, err)
+		}
+		if fits := s.Fits(int64(c.size)); fits != (c.held == c.size) {
+			t.Errorf("%+v: fits %v", c, fits)
+		}
+		got, err := io.ReadAll(io.MultiReader(h, source))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%+v: %d bytes, %v", c, len(got), err)
+		}
+		if err := errors.Join(h.Close(), h.Close()); err != nil {
+			t.Error(err)
+		}
+		whole(t, s)
+	}
+}
+
+// whole checks that all room has been given back, once.
+func whole(t *testing.T, s *Spool) {
+	t.Helper()
+	if !s.memory.TryAcquire(memoryTotal) || !s.disk.TryAcquire(s.diskSize) {
+		t.Error("room is missing")
+	}
+	s.memory.Release(memoryTotal)
+	s.disk.Release(s.diskSize)
+}
+
+// Files wait for room, which reading makes: here for a second one of the spool's
+// whole size.
+func TestRoomIsGivenBackWhileReading(t *testing.T) {
+	const size = 32 << 20
+	s := newSpool(t, size)
+	first, err := s.Hold(t.Context(), bytes.NewReader(content(size)), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan *Held)
+	go func() {
+		h, err := s.Hold(t.Context(), bytes.NewReader(content(size)), size)
+		if err != nil {
+			t.Error(err)
+		}
+		second <- h
+	}()
+	for _, h := range []*Held{first, nil} {
+		if h == nil {
+			h = <-second
+		}
+		got, err := io.ReadAll(h)
+		if err != nil || !bytes.Equal(got, content(size)) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	whole(t, s)
+}
+
+func TestWaitEndsWithContext(t *testing.T) {
+	s := newSpool(t, 0)
+	for range memoryTotal / memoryFile {
+		if _, err := s.Hold(t.Context(), bytes.NewReader(content(memoryFile)), memoryFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := s.Hold(ctx, strings.NewReader("x"), 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("no room: %v", err)
+	}
+}
+
+// A source that ends early is an error, and leaves nothing reserved.
+func TestShortSource(t *testing.T) {
+	const size = 20 << 20
+	for _, given := range []int{0, 1, size - 1} {
+		for _, announced := range []int64{memoryFile, size} {
+			s := newSpool(t, size)
+			source := io.LimitReader(bytes.NewReader(content(size)), min(int64(given), announced-1))
+			if _, err := s.Hold(t.Context(), source, announced); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%d of %d: %v", given, announced, err)
+			}
+			whole(t, s)
+		}
+	}
+}
+
+// Without a usable folder nothing is held, and nothing lost.
+func TestNoFolder(t *testing.T) {
+	const size = 10 << 20
+	dir := t.TempDir()
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	s := New(scratch.New(dir), size)
+	source := bytes.NewReader(content(size))
+	h, err := s.Hold(t.Context(), source, size)
+	if err != nil || h.Size != 0 || source.Len() != size {
+		t.Errorf("held %d, %d left: %v", h.Size, source.Len(), err)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+}

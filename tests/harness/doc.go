@@ -1,0 +1,18 @@
+// Package harness gives tests the real parts: throw-away PostgreSQL servers
+// of every major version found on the machine, the plakar command with a home
+// and a store of its own, a database that is hard on purpose, and fingerprints
+// that prove a round trip.
+//
+// Everything that it starts is stopped in the test's cleanup, and by the
+// kernel (on Linux) when the test process dies. Nothing of the user's own
+// configuration or servers is read or written: the environment of all child
+// processes is built from scratch.
+//
+// Environment:
+//
+//	PG_BINDIRS  servers to use, "15=/usr/lib/postgresql/15/bin:17=/x/bin"
+//	PG_MAJOR    the major version that Start uses when none is asked for
+//	PLAKAR      the plakar command, else .cache/plakar is built
+//	PLAKAR_PKG  the package to install, else "make package" is run
+//	CI          when true, a missing tool fails the test instead of skipping it
+package harness

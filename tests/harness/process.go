@@ -1,0 +1,128 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Mode is how a server is stopped.
+type Mode string
+
+// The modes of pg_ctl stop, and Crash: the postmaster is killed with SIGKILL.
+const (
+	Smart     Mode = "smart"
+	Fast      Mode = "fast"
+	Immediate Mode = "immediate"
+	Crash     Mode = "crash"
+)
+
+var stopSignals = map[Mode]syscall.Signal{
+	Smart: syscall.SIGTERM, Fast: syscall.SIGINT, Immediate: syscall.SIGQUIT, Crash: syscall.SIGKILL,
+}
+
+// process is a running child and, once done is closed, how it ended.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error
+}
+
+// Stop stops the server and waits until it has gone. A server that is not
+// running is left alone.
+func (s *Server) Stop(mode Mode) {
+	if s.proc == nil {
+		return
+	}
+	signal, ok := stopSignals[mode]
+	if !ok {
+		panic("harness: unknown stop mode " + string(mode))
+	}
+	_ = s.proc.cmd.Process.Signal(signal)
+	select {
+	case <-s.proc.done:
+	case <-time.After(60 * time.Second):
+		_ = s.proc.cmd.Process.Kill()
+		<-s.proc.done
+	}
+	s.proc = nil
+}
+
+func startServer(s *Server) (*process, error) {
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	cmd := exec.Command(s.Tool("postgres"), "-D", s.DataDir, "-p", strconv.Itoa(s.Port)) //nolint:gosec // our own server
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir = s.base
+	cmd.Env = serverEnv(s.base)
+	cmd.SysProcAttr = serverAttr()
+	return launch(cmd)
+}
+
+// initdb makes a data directory at path, owned by the server's user.
+func initdb(binDir, path string, args []string) error {
+	parent := filepath.Dir(path)
+	pwfile := filepath.Join(parent, "pw")
+	if err := os.WriteFile(pwfile, []byte(DefaultPassword+"\n"), 0o600); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(pwfile) }()
+	if err := giveAway(pwfile); err != nil {
+		return err
+	}
+	all := append([]string{
+		"-D", path, "-U", Superuser, "--pwfile", pwfile, "-A", "scram-sha-256", "--no-sync",
+		"-E", "UTF8", "--locale", "C.UTF-8", "--no-instructions",
+	}, args...)
+	cmd := exec.Command(filepath.Join(binDir, "initdb"), all...) //nolint:gosec // a tool found by the harness
+	cmd.Dir = parent
+	cmd.Env = serverEnv(parent)
+	cmd.SysProcAttr = serverAttr()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func serverEnv(home string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LC_ALL=C.UTF-8", "TZ=UTC"}
+}
+
+// launch starts cmd and waits for it in the background. All children are
+// started from one thread that lives as long as the process: the kernel sends
+// a child its parent-death signal when the thread that made it ends.
+func launch(cmd *exec.Cmd) (*process, error) {
+	answer := make(chan error)
+	startLauncher()
+	launches <- func() { answer <- cmd.Start() }
+	if err := <-answer; err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+var (
+	launches      = make(chan func())
+	startLauncher = sync.OnceFunc(func() {
+		go func() {
+			runtime.LockOSThread()
+			for f := range launches {
+				f()
+			}
+		}()
+	})
+)

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Install what building and testing need besides Go: make, git and, for the
+# race detector, a C compiler.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+command -v go >/dev/null || die "please install Go: https://go.dev/dl/"
+missing=
+command -v make >/dev/null || missing="$missing make"
+command -v git >/dev/null || missing="$missing git"
+command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+[ -e /usr/share/zoneinfo/UTC ] || missing="$missing tzdata"
+# shellcheck disable=SC2086 # a list of words
+[ -z "$missing" ] || apt_install $missing
