@@ -1,0 +1,68 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A warning is a sentence; what is longer is some server's essay.
+const maxMessage = 2000
+
+// SQLSTATEs of https://www.postgresql.org/docs/current/errcodes-appendix.html.
+const (
+	insufficientPrivilege = "42501"
+	lockNotAvailable      = "55P03"
+	queryCanceled         = "57014"
+	internalError         = "XX000" // a catalogue entry vanished between two lookups
+)
+
+// warnings collects those of one scope.
+type warnings struct {
+	scope string
+	list  []Warning
+}
+
+// add records an error met while doing something.
+func (w *warnings) add(doing string, err error) {
+	message, code := err.Error(), sqlState(err)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		message = e.Message // without the connection's details
+		if e.Hint != "" {
+			message += " (" + e.Hint + ")"
+		}
+	}
+	w.note(code, "%s: %s", doing, message)
+}
+
+// note records a finding, code may be empty.
+func (w *warnings) note(code, format string, args ...any) {
+	message := strings.ToValidUTF8(fmt.Sprintf(format, args...), "\uFFFD")
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
+	warning := Warning{Scope: w.scope, Message: message}
+	if code != "" {
+		warning.SQLState = &code
+	}
+	w.list = append(w.list, warning)
+}
+
+// sqlState returns the server's error code, or "".
+func sqlState(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// worthLess says whether a query may succeed when it asks for less: no locks, no
+// files, nothing that takes privileges.
+func worthLess(err error) bool {
+	code := sqlState(err)
+	return strings.HasPrefix(code, "58") || // an error of the server's file system
+		slices.Contains([]string{insufficientPrivilege, lockNotAvailable, queryCanceled, internalError, "3D000"}, code)
+}
