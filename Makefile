@@ -1,0 +1,122 @@
+# The PostgreSQL integration for Plakar. "make help" lists the targets.
+
+SHELL   := /bin/sh
+VERSION ?= v0.1.0
+GO      ?= go
+GOOS    ?= $(shell $(GO) env GOOS)
+GOARCH  ?= $(shell $(GO) env GOARCH)
+
+CACHE   := $(CURDIR)/.cache
+# The user's own plakar, else the one that is built for the tests.
+PLAKAR  ?= $(or $(shell command -v plakar 2>/dev/null),$(CACHE)/plakar)
+
+NAME     := postgresql
+BINARIES := $(notdir $(patsubst %/,%,$(wildcard cmd/*/)))
+PACKAGE  := $(NAME)_$(VERSION)_$(GOOS)_$(GOARCH).ptar
+
+# The tests drive the plakar that tests/plakar pins, unless PLAKAR was given.
+ifeq ($(origin PLAKAR),file)
+TEST_PLAKAR := $(CACHE)/plakar
+else
+TEST_PLAKAR := $(PLAKAR)
+endif
+# Tests run here, whatever GOOS and GOARCH say.
+HOST_OS      := $(shell $(GO) env GOHOSTOS)
+HOST_ARCH    := $(shell $(GO) env GOHOSTARCH)
+TEST_VERSION := v0.0.1-test
+TEST_PACKAGE := $(CURDIR)/$(NAME)_$(TEST_VERSION)_$(HOST_OS)_$(HOST_ARCH).ptar
+TEST_ENV      = PLAKAR="$(TEST_PLAKAR)" PLAKAR_PKG="$(TEST_PACKAGE)"
+UNIT          = $$($(GO) list ./... | grep -v /tests/)
+
+GOLANGCI_VERSION := v2.12.2
+GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build package install uninstall reinstall demo test unit-test e2e integration-test \
+	test-tools test-package testdb lint bench clean FORCE
+
+help: ## list the targets
+	@echo "targets:"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo "variables:"
+	@echo "  VERSION=$(VERSION)  PLAKAR=$(PLAKAR)  GOOS=$(GOOS)  GOARCH=$(GOARCH)"
+
+build: $(BINARIES) ## build the plugin's programs (GOOS and GOARCH choose the platform)
+
+$(BINARIES): FORCE
+	CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o '$@' './cmd/$@'
+
+FORCE:
+
+# plakar writes caches even to make a package: it gets a home for the moment.
+package: build $(PLAKAR) ## make the package postgresql_VERSION_GOOS_GOARCH.ptar
+	@rm -f '$(PACKAGE)'
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
+	plakar() { env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME HOME="$$home" \
+		GOOS=$(GOOS) GOARCH=$(GOARCH) '$(PLAKAR)' "$$@"; } && \
+	plakar -disable-security-check >/dev/null && plakar pkg create ./manifest.yaml '$(VERSION)'
+	@test -f '$(PACKAGE)'
+
+install: package ## install the package into your plakar
+	'$(PLAKAR)' pkg add './$(PACKAGE)'
+
+uninstall: ## remove the package from your plakar
+	'$(PLAKAR)' pkg rm '$(NAME)'
+
+reinstall: package ## replace the package in your plakar
+	-'$(PLAKAR)' pkg rm '$(NAME)'
+	'$(PLAKAR)' pkg add './$(PACKAGE)'
+
+# Only this path is a target of ours; a plakar from elsewhere exists already.
+$(CACHE)/plakar: tests/plakar/go.mod tests/plakar/go.sum
+	tests/setup/plakar.sh
+
+demo: ## back up and restore a throw-away server, with every command shown
+	tests/demo/demo.sh
+
+test-tools: $(TEST_PLAKAR)
+	tests/setup/postgres.sh
+
+test-package: test-tools
+	@$(MAKE) -s package VERSION=$(TEST_VERSION) PLAKAR='$(TEST_PLAKAR)' GOOS=$(HOST_OS) GOARCH=$(HOST_ARCH)
+
+test: test-package ## set up what is missing, vet, unit tests, end-to-end tests on one server version
+	$(GO) vet ./...
+	$(MAKE) -s unit-test
+	$(TEST_ENV) $(GO) test -count=1 -timeout 30m ./tests/...
+
+# The race detector needs a C compiler.
+unit-test: ## the tests that need neither plakar nor a whole cluster
+	@race=; if command -v "$$($(GO) env CC)" >/dev/null 2>&1; then race=-race; export CGO_ENABLED=1; fi; \
+	set -x; $(GO) test $$race -timeout 10m $(UNIT)
+
+e2e: test-package ## end-to-end tests on one server version (PG_MAJOR=17)
+	$(TEST_ENV) $(GO) test -count=1 -timeout 30m ./tests/e2e/... ./tests/faults/...
+
+integration-test: test-package ## end-to-end tests on every server version found
+	@for major in $$($(GO) run ./tests/harness/majors); do \
+		echo "== PostgreSQL $$major"; \
+		$(TEST_ENV) PG_MAJOR=$$major $(GO) test -count=1 -timeout 30m ./tests/e2e/... ./tests/faults/... || exit 1; \
+	done
+
+testdb: ## a throw-away server on port 9999, until Ctrl-C
+	tests/setup/testdb.sh
+
+# A cache of this tree alone: findings carry paths, which the exclusions match.
+lint: $(GOLANGCI) ## golangci-lint, as .golangci.yml says
+	GOLANGCI_LINT_CACHE='$(CACHE)/golangci-lint' '$(GOLANGCI)' run ./...
+
+$(GOLANGCI):
+	@mkdir -p '$(CACHE)/bin'
+	GOBIN='$(CACHE)/bin' GOOS=$(HOST_OS) GOARCH=$(HOST_ARCH) CGO_ENABLED=0 $(GO) install \
+		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv '$(CACHE)/bin/golangci-lint' '$@'
+
+bench: ## the benchmarks: so far the manifest of 20,000 tables, time and memory
+	tests/setup/postgres.sh
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./manifest/...
+
+clean: ## remove what was built, but not the tools in .cache
+	rm -f $(BINARIES) $(NAME)_*.ptar

@@ -1,0 +1,11 @@
+// Command postgres+bin is the plugin for postgres+bin:// that plakar starts.
+package main
+
+import (
+	"os"
+
+	"github.com/PlakarKorp/integration-postgresql/importer/physical"
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+)
+
+func main() { os.Exit(plugin.Main(os.Args, physical.New, nil)) }

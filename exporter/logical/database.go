@@ -1,0 +1,146 @@
+package logical
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+)
+
+// objectInUse is the SQLSTATE of DROP DATABASE while others are connected.
+// Source: https://www.postgresql.org/docs/18/errcodes-appendix.html
+const objectInUse = "55006"
+
+// kept databases are never dropped: others are made through them.
+var kept = []string{"postgres", "template1"}
+
+// step is what happens to the target database before its dump is restored.
+type step struct {
+	drop       bool
+	create     bool
+	clean      bool // drop each object
+	properties bool // restore what the database is, apart from what is in it
+}
+
+// decide is pure: it turns the options and what is there into steps.
+func decide(o *options.Export, source, target string, exists bool) (step, error) {
+	own := slices.Contains(kept, target)
+	switch {
+	case !exists && (o.Clean || o.DataOnly):
+		return step{}, fmt.Errorf("it does not exist\nhint: clean and data_only restore into a database that is there; create it, or use recreate=true")
+	case !exists:
+		return step{create: true, properties: true}, nil
+	case o.Recreate && !own:
+		return step{drop: true, create: true, properties: true}, nil
+	default:
+		return step{
+			clean:      o.Clean || o.Recreate,
+			properties: own && source == target && !o.DataOnly,
+		}, nil
+	}
+}
+
+// lookup reports whether the database exists.
+func lookup(ctx context.Context, conn *pgx.Conn, name string) (exists bool, err error) {
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", name).Scan(&exists)
+	if err != nil {
+		return false, fmt.Errorf("looking for the database: %w", err)
+	}
+	return exists, nil
+}
+
+// hasTables reports whether the database has tables of users.
+func hasTables(ctx context.Context, info conninfo.Info, database string) (found bool, err error) {
+	conn, err := info.Connect(ctx, database)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	err = conn.QueryRow(ctx, `
+		SELECT EXISTS (
+			SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')`).Scan(&found)
+	if err != nil {
+		return false, fmt.Errorf("looking for tables: %w", err)
+	}
+	return found, nil
+}
+
+// createSchemas creates those of the named schemas that are missing: pg_restore
+// --schema restores what is in a schema, not the schema.
+func createSchemas(ctx context.Context, info conninfo.Info, database string, names []string) error {
+	conn, err := info.Connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	for _, name := range names {
+		if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{name}.Sanitize()); err != nil {
+			return fmt.Errorf("creating schema %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// replaceDatabase creates a database with p's statement in the place of one that
+// is dropped. The new one is there, under another name, before the old one goes:
+// what cannot be created costs nothing.
+func replaceDatabase(ctx context.Context, conn *pgx.Conn, source, target string, p properties, force bool) error {
+	name := "plakar_restore_" + rand.Text()
+	create, ok := retarget(p.create, target, name)
+	if !ok {
+		return fmt.Errorf("the dump does not say how database %q was created", source)
+	}
+	if _, err := conn.Exec(ctx, create); err != nil {
+		return fmt.Errorf("creating it anew, the one that is there was left as it is: %w", err)
+	}
+	quoted := pgx.Identifier{name}.Sanitize()
+	err := dropDatabase(ctx, conn, target, force)
+	if err == nil {
+		_, err = conn.Exec(ctx, "ALTER DATABASE "+quoted+" RENAME TO "+pgx.Identifier{target}.Sanitize())
+	}
+	if err != nil {
+		_, dropErr := conn.Exec(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+quoted)
+		return errors.Join(err, dropErr)
+	}
+	return nil
+}
+
+// dropDatabase drops the database; it fails while others are connected to it,
+// unless force ends their sessions (server 13 and later). A database that cannot be
+// dropped stays as it was.
+func dropDatabase(ctx context.Context, conn *pgx.Conn, name string, force bool) error {
+	quoted := pgx.Identifier{name}.Sanitize()
+	// A template cannot be dropped. Not to be its owner is reported by DROP.
+	var template bool
+	err := conn.QueryRow(ctx, "SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = $1", name).Scan(&template)
+	if err == nil && template {
+		_, err = conn.Exec(ctx, "ALTER DATABASE "+quoted+" IS_TEMPLATE false")
+	}
+	if err != nil {
+		return fmt.Errorf("recreate: %w", err)
+	}
+	sql := "DROP DATABASE " + quoted
+	if force {
+		sql += " WITH (FORCE)"
+	}
+	if _, err = conn.Exec(ctx, sql); err == nil {
+		return nil
+	}
+	var undo error
+	if template {
+		_, undo = conn.Exec(context.WithoutCancel(ctx), "ALTER DATABASE "+quoted+" IS_TEMPLATE true")
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == objectInUse {
+		err = fmt.Errorf("%w: %s\nhint: it was left as it is; end the sessions that use it and restore again, or let force=true end them", err, pgErr.Detail)
+	}
+	return errors.Join(fmt.Errorf("recreate: %w", err), undo)
+}

@@ -1,0 +1,41 @@
+package logical
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+)
+
+// kind is what a record of a snapshot is to a restore.
+type kind int
+
+const (
+	unknown  kind = iota
+	document      // manifest.json
+	globals       // roles and tablespaces
+	dump          // one database
+	physical      // part of a data directory
+)
+
+// route tells what the file at pathname is, and of which database.
+func route(pathname string) (kind, string) {
+	base := path.Base(pathname)
+	switch {
+	case base == path.Base(recordname.Manifest) && path.Dir(pathname) == "/":
+		return document, ""
+	case base == path.Base(recordname.Globals):
+		return globals, ""
+	}
+	if name, ok := recordname.Database(pathname); ok {
+		return dump, name
+	}
+	// Names that only a data directory has.
+	// Source: https://www.postgresql.org/docs/18/storage-file-layout.html
+	top, _, _ := strings.Cut(strings.TrimPrefix(pathname, "/"), "/")
+	if slices.Contains([]string{"PG_VERSION", "base", "global", "backup_label", "pg_wal", "pg_xact"}, top) {
+		return physical, ""
+	}
+	return unknown, ""
+}

@@ -1,0 +1,85 @@
+package logical
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
+)
+
+// plan is what a backup consists of.
+type plan struct {
+	globals   bool // roles and tablespaces
+	passwords bool // the roles' passwords among them
+	dumps     []dump
+	warnings  []string
+}
+
+type dump struct {
+	path     string // of the record
+	database string
+}
+
+// makePlan decides what to dump. selected is the one database, or "" for all that
+// allow connections less the excluded ones.
+func makePlan(o *options.Import, s *server, selected string) (plan, error) {
+	p := plan{globals: !o.DataOnly, passwords: s.passwords}
+	if p.globals && !p.passwords {
+		p.warnings = append(p.warnings, "the user may not read pg_authid: the roles are saved without their passwords")
+	}
+	names := []string{selected}
+	if selected == "" {
+		var skipped []string
+		names, skipped = choose(s.databases, o.ExcludeDatabases)
+		p.warnings = append(p.warnings, skipped...)
+	}
+	for _, name := range s.subscribers {
+		if slices.Contains(names, name) {
+			p.warnings = append(p.warnings, fmt.Sprintf("database %q: its subscriptions are not saved, pg_dump does that for superusers only", name))
+		}
+	}
+	if len(names) == 0 {
+		return plan{}, errors.New(`option "exclude_databases": no database is left to back up`)
+	}
+	for i, name := range names {
+		p.dumps = append(p.dumps, dump{path: recordname.Dump(i+1, name), database: name})
+	}
+	return p, nil
+}
+
+// choose lists the names of the databases to dump, and says which could not be
+// although nobody excluded them.
+func choose(all []database, excluded []string) (names, skipped []string) {
+	for _, d := range all {
+		switch {
+		case !d.allowConn || slices.Contains(excluded, d.name):
+		case d.invalid:
+			skipped = append(skipped, fmt.Sprintf("database %q is skipped: an interrupted DROP DATABASE left it invalid", d.name))
+		default:
+			names = append(names, d.name)
+		}
+	}
+	return names, skipped
+}
+
+func (p *plan) names() []string {
+	names := make([]string, 0, len(p.dumps))
+	for _, d := range p.dumps {
+		names = append(names, d.database)
+	}
+	return names
+}
+
+func (p *plan) files() []manifest.File {
+	var files []manifest.File
+	if p.globals {
+		files = append(files, manifest.File{Path: recordname.Globals})
+	}
+	for _, d := range p.dumps {
+		files = append(files, manifest.File{Path: d.path, Database: d.database})
+	}
+	return files
+}

@@ -1,0 +1,22 @@
+// Package physical backs a whole cluster up, file by file, from the server's
+// base backup stream.
+//
+// The data's way: learn about the server and hold its WAL (server.go), ask it for
+// a backup (archives.go, tool.go), turn each entry of its tar archives into a
+// record (sender.go, files.go, place.go, content.go), and compare all that passed
+// with the backup manifest, which comes last (verify.go, names.go, wal.go, backupmanifest.go).
+//
+// Invariants:
+//
+//   - Every byte of every file passes through a checksum exactly once, whether
+//     plakar reads it, has it already, or does not want it. Send reports success only
+//     when all files, and no other, are as the manifest says, the WAL is complete,
+//     and the server or pg_basebackup has said that it is done.
+//   - A record's device and inode number are made of the file's content where that
+//     is known before the record is sent, else of random bits. So plakar takes a
+//     file from the previous snapshot only if it has the same content.
+//   - The archives are read by one goroutine, in order. It goes on as soon as a
+//     file is in the spool; one that does not fit is passed on while it is read,
+//     and all earlier records are in plakar's hands by then.
+//   - After a failure nothing is left: no process, no session, no slot, no file.
+package physical

@@ -1,0 +1,121 @@
+package physical
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+	"github.com/PlakarKorp/integration-postgresql/internal/spool"
+)
+
+// file sends a regular file, or only checks it if it has no place in the snapshot.
+func (s *sender) file(p place, header *tar.Header, content io.Reader) error {
+	if err := s.check.claim(p.name); err != nil {
+		return err
+	}
+	sums := newSums()
+	if p.path != "" && s.spool.Fits(header.Size) {
+		sums.withIdentity(s.systemID)
+	}
+	content = io.TeeReader(content, sums)
+	var err error
+	if p.path == "" {
+		_, err = io.Copy(io.Discard, content)
+	} else {
+		err = s.content(p.path, header, content, sums)
+	}
+	if err != nil {
+		return fmt.Errorf("backing up %q: %w", p.name, err)
+	}
+	s.config = slices.DeleteFunc(s.config, func(name string) bool { return name == p.name })
+	return s.check.add(p.name, sums.file())
+}
+
+// content sends the file at pathname: as soon as it is in the spool, or while it
+// is read.
+func (s *sender) content(pathname string, header *tar.Header, content io.Reader, sums *sums) error {
+	held, err := s.spool.Hold(s.ctx, content, header.Size)
+	if err != nil {
+		return err
+	}
+	if held.Size == header.Size {
+		return s.emit(s.record(pathname, 0, header, sums.identity()).with(held))
+	}
+	return s.pass(pathname, header, held, content)
+}
+
+// pass sends a file of which only the first part is held. It returns when the rest
+// has been read, by plakar or else to the end without it.
+func (s *sender) pass(pathname string, header *tar.Header, held *spool.Held, rest io.Reader) error {
+	r, w := io.Pipe()
+	stop := context.AfterFunc(s.ctx, func() { _ = w.CloseWithError(plugin.ErrCutOff) })
+	defer stop()
+	if err := s.emit(s.record(pathname, 0, header, uniqueIdentity()).with(newJoined(held, r))); err != nil {
+		return err
+	}
+	_, err := io.CopyBuffer(writerOnly{w}, rest, s.block)
+	if errors.Is(err, io.ErrClosedPipe) {
+		// Not wanted, or not any more: see plugin.Source on which of them it is.
+		_, err = io.CopyBuffer(writerOnly{io.Discard}, rest, s.block)
+	}
+	if s.ctx.Err() != nil {
+		err = context.Cause(s.ctx)
+	}
+	if err != nil {
+		_ = w.CloseWithError(plugin.ErrCutOff)
+		return err
+	}
+	return w.Close()
+}
+
+// manifest sends the backup manifest and compares all files with it. Its owner is
+// that of the data directory: pg_basebackup, which adds it, does not know it.
+func (s *sender) manifest(size int64, content io.Reader) error {
+	header := s.own(0o600, time.Now())
+	header.Size = size
+	r, w := io.Pipe()
+	compared := make(chan error, 1)
+	go func() {
+		err := readManifest(r, s.check)
+		_ = r.CloseWithError(err)
+		compared <- err
+	}()
+	err := s.pass("/"+replication.ManifestName, header, nil, io.TeeReader(content, w))
+	_ = w.CloseWithError(err)
+	if failed := <-compared; err == nil {
+		err = failed
+	}
+	return err
+}
+
+// writerOnly hides other methods, which would make io.CopyBuffer ignore its buffer.
+type writerOnly struct{ io.Writer }
+
+// joined is a held first part and the pipe with the rest.
+type joined struct {
+	io.Reader
+	held *spool.Held // or nil
+	rest io.Closer
+}
+
+func newJoined(held *spool.Held, rest *io.PipeReader) *joined {
+	if held == nil {
+		return &joined{Reader: rest, rest: rest}
+	}
+	return &joined{Reader: io.MultiReader(held, rest), held: held, rest: rest}
+}
+
+// Close implements io.Closer.
+func (j *joined) Close() error {
+	var err error
+	if j.held != nil {
+		err = j.held.Close()
+	}
+	return errors.Join(err, j.rest.Close())
+}

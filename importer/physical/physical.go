@@ -1,0 +1,117 @@
+package physical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+)
+
+// Importer backs up a cluster. It implements plugin.Whole.
+type Importer struct {
+	protocol string
+	options  options.Physical
+	info     conninfo.Info
+	secrets  *scratch.Dir // PEM files
+	spooled  *scratch.Dir
+
+	mu      sync.Mutex
+	stop    context.CancelFunc // of a running Send
+	running sync.WaitGroup
+}
+
+var _ plugin.Whole = (*Importer)(nil)
+
+// New returns the importer that the settings describe. It connects to nothing.
+func New(protocol string, settings map[string]string, environ []string) (plugin.Source, error) {
+	o, err := options.DecodePhysical(settings)
+	if err != nil {
+		return nil, err
+	}
+	info, err := conninfo.Parse(o.Connection, environ)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.CheckSelection(info.Database()); err != nil {
+		return nil, err
+	}
+	return &Importer{
+		protocol: protocol, options: o, info: info,
+		secrets: scratch.New(""), spooled: scratch.New(o.SpoolDir),
+	}, nil
+}
+
+// Origin implements plugin.Source.
+func (i *Importer) Origin() string { return i.info.Origin() }
+
+// Type implements plugin.Source.
+func (i *Importer) Type() string { return i.protocol }
+
+// Ping implements plugin.Source: it connects and looks for pg_basebackup.
+func (i *Importer) Ping(ctx context.Context) error {
+	s, err := i.look(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if s.ownStream() {
+		return nil
+	}
+	_, err = i.findTool(ctx, s)
+	return err
+}
+
+// ExcludesError implements plugin.Whole.
+func (i *Importer) ExcludesError() error {
+	return errors.New("a physical backup is always of the whole cluster: leave -ignore and -ignore-file out")
+}
+
+// Settle implements plugin.Source: without any one of its files a cluster is not whole.
+func (i *Importer) Settle(failed []plugin.Failure) error {
+	errs := make([]error, 0, len(failed))
+	for _, f := range failed {
+		errs = append(errs, fmt.Errorf("%s: %w", f.Pathname, f.Err))
+	}
+	return errors.Join(errs...)
+}
+
+// Close implements plugin.Source. It ends a running backup.
+func (i *Importer) Close() error {
+	i.mu.Lock()
+	if i.stop != nil {
+		i.stop()
+	}
+	i.mu.Unlock()
+	i.running.Wait()
+	return errors.Join(i.secrets.Close(), i.spooled.Close())
+}
+
+// begin makes the context of a Send, which Close can end.
+func (i *Importer) begin(ctx context.Context) (context.Context, func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	ctx, i.stop = context.WithCancel(ctx)
+	i.running.Add(1)
+	return ctx, func() {
+		i.stop()
+		i.running.Done()
+	}
+}
+
+// checkSpool refuses a spool_dir that is no folder; one that is full or read-only is
+// done without.
+func (i *Importer) checkSpool() error {
+	if i.options.SpoolDir == "" {
+		return nil
+	}
+	if info, err := os.Stat(i.options.SpoolDir); err != nil || !info.IsDir() {
+		return fmt.Errorf("option \"spool_dir\": %q is not a folder: use an existing one with room for spool_size", i.options.SpoolDir)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package physical
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/PlakarKorp/kloset/connectors"
+	"github.com/PlakarKorp/kloset/objects"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+	"github.com/PlakarKorp/integration-postgresql/internal/spool"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
+)
+
+// firstWithManifest is the first major version that sends a backup manifest.
+const firstWithManifest = 13
+
+// Send implements plugin.Source.
+func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error) (err error) {
+	// plakar may read the manifest when all else is done.
+	documentCtx, stopDocument := context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			stopDocument()
+		}
+	}()
+	ctx, end := i.begin(ctx)
+	defer end()
+	s, err := i.look(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var tool pgtools.Set
+	if !s.ownStream() {
+		if tool, err = i.findTool(ctx, s); err != nil {
+			return err
+		}
+	}
+	s.holdWAL(ctx)
+	demanded := s.conn.Major() >= firstWithManifest
+	if !demanded {
+		s.warn(fmt.Sprintf("PostgreSQL %s sends no backup manifest: the files could not be verified", s.conn.Version()))
+	}
+	if err := emit(i.document(documentCtx, s, tool)); err != nil {
+		return err
+	}
+	backup, err := i.start(ctx, s, tool)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = backup.close() }()
+	out := newSender(ctx, emit, spool.New(i.spooled, uint64(i.options.SpoolSize)), s.systemID, backup.tablespaces)
+	out.config = s.config
+	if err := out.all(backup); err != nil {
+		return err
+	}
+	for _, name := range out.config {
+		slog.Warn(fmt.Sprintf("%s is a link in the data directory, or behind one: it is not in the backup; copy it by hand", name))
+	}
+	return out.check.result(demanded)
+}
+
+// document is the record of manifest.json.
+func (i *Importer) document(ctx context.Context, s *server, tool pgtools.Set) *connectors.Record {
+	started := time.Now()
+	request := manifest.Request{
+		Header: manifest.Header{
+			CreatedAt: started, Connector: i.protocol, Host: s.info.Host(), Port: s.info.Port(),
+			DumpFormat: "basebackup", PgBasebackupVersion: tool.Version,
+			ServerVersion: s.conn.Version(), SystemIdentifier: s.systemID,
+			Options: summary(&i.options, s), Warnings: s.warnings,
+		},
+		Maintenance: s.maintenance, Databases: s.databases, Jobs: 1,
+	}
+	content := pipe.NewWritten(ctx, func(ctx context.Context, w io.Writer) error {
+		err := manifest.Write(ctx, w, s.info, request)
+		if ctx.Err() != nil {
+			return plugin.ErrCutOff
+		}
+		return err
+	})
+	return &connectors.Record{Pathname: recordname.Manifest, Reader: content, FileInfo: objects.FileInfo{
+		Lname: recordname.Manifest[1:], Lsize: -1, Lmode: fs.FileMode(0o600), LmodTime: started, Lnlink: 1,
+		Luid: uint64(os.Getuid()), Lgid: uint64(os.Getgid()), // #nosec G115 -- not negative on Unix
+	}}
+}

@@ -1,0 +1,194 @@
+package physical
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path"
+	"time"
+
+	"github.com/PlakarKorp/kloset/connectors"
+	"github.com/PlakarKorp/kloset/objects"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+	"github.com/PlakarKorp/integration-postgresql/internal/spool"
+)
+
+// sender turns the archives of one backup into records.
+type sender struct {
+	ctx      context.Context
+	emit     func(*connectors.Record) error
+	spool    *spool.Spool
+	systemID string
+	layout   layout
+	started  time.Time
+
+	check   *checker
+	config  []string        // configuration files that have not come yet, by name in the data directory
+	folders map[string]bool // paths of the folders and tablespace links that were sent
+	owner   *tar.Header     // an entry whose owner is that of the data directory
+	block   []byte          // for files that are passed on while they are read
+}
+
+// blockSize is what the SDK reads, and sends as one message, in bytes.
+const blockSize = 1 << 20
+
+func newSender(ctx context.Context, emit func(*connectors.Record) error, sp *spool.Spool, systemID string, tablespaces []replication.Tablespace) *sender {
+	return &sender{
+		ctx: ctx, emit: emit, spool: sp, systemID: systemID, layout: newLayout(tablespaces), started: time.Now(),
+		check: newChecker(systemID), folders: make(map[string]bool), block: make([]byte, blockSize),
+	}
+}
+
+// all sends everything that the archives hold.
+func (s *sender) all(from archives) error {
+	for {
+		a, err := from.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return s.layout.complete(s.folders)
+		case err != nil:
+			return err
+		case a.Name == replication.ManifestName && s.owner != nil:
+			err = s.manifest(-1, a) // its size is not announced
+		default:
+			err = s.archive(a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// archive sends the entries of one archive.
+func (s *sender) archive(a replication.Archive) error {
+	entries := tar.NewReader(a)
+	for {
+		header, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s of the base backup: %w", a.Name, err)
+		}
+		if err := s.begin(header); err != nil {
+			return err
+		}
+		if err := s.entry(a.Name, header, entries); err != nil {
+			return err
+		}
+	}
+}
+
+// begin sends the data directory itself before the first entry, which tells whose
+// it is. PostgreSQL wants it closed to others.
+func (s *sender) begin(header *tar.Header) error {
+	if s.owner != nil {
+		return nil
+	}
+	s.owner = header
+	return s.folder("/", s.own(0o700, s.started))
+}
+
+// own is the header of an entry of ours, which belongs to the owner of the data
+// directory.
+func (s *sender) own(mode int64, modified time.Time) *tar.Header {
+	return &tar.Header{
+		Mode: mode, ModTime: modified,
+		Uid: s.owner.Uid, Gid: s.owner.Gid, Uname: s.owner.Uname, Gname: s.owner.Gname,
+	}
+}
+
+// entry sends one entry of an archive.
+func (s *sender) entry(archive string, header *tar.Header, content io.Reader) error {
+	p, err := s.layout.find(archive, header.Name)
+	if err != nil {
+		return err
+	}
+	if p.tablespace != "" {
+		if known, err := s.tablespace(p, header); err != nil || !known {
+			return err
+		}
+	}
+	switch header.Typeflag {
+	case tar.TypeReg:
+		if p.name == replication.ManifestName {
+			return s.manifest(header.Size, content)
+		}
+		return s.file(p, header, content)
+	case tar.TypeDir:
+		if p.path == "" || p.link {
+			return nil
+		}
+		return s.folder(p.path, header)
+	case tar.TypeSymlink:
+		if p.path == "" || p.link {
+			return nil
+		}
+		return s.emit(s.record(p.path, fs.ModeSymlink, header, identity{}).to(header.Linkname))
+	}
+	return fmt.Errorf("the server sent %q, which is neither a file, a folder nor a symbolic link", header.Name)
+}
+
+// tablespace sends the folder of the tablespace that p belongs to, and the link
+// to it, once. A link to a tablespace that the backup does not have is left out:
+// on the server's own machine it would lead into the running cluster.
+func (s *sender) tablespace(p place, header *tar.Header) (known bool, err error) {
+	if _, listed := s.layout.own[p.tablespace]; !listed && p.link && header.Typeflag == tar.TypeSymlink {
+		slog.Warn(fmt.Sprintf("the tablespace %s was made while the backup began and is not in it", p.tablespace))
+		return false, nil
+	}
+	link := path.Join("/", linkFolder, p.tablespace)
+	if s.folders[link] {
+		return true, nil
+	}
+	s.folders[link] = true
+	for _, folder := range []string{"", p.tablespace} {
+		if err := s.folder(path.Join("/", tablespaceFolder, folder), s.own(0o700, header.ModTime)); err != nil {
+			return false, err
+		}
+	}
+	target := path.Join("..", tablespaceFolder, p.tablespace)
+	return true, s.emit(s.record(link, fs.ModeSymlink, s.own(0o777, header.ModTime), identity{}).to(target))
+}
+
+// folder sends a folder, once.
+func (s *sender) folder(pathname string, header *tar.Header) error {
+	if s.folders[pathname] {
+		return nil
+	}
+	s.folders[pathname] = true
+	return s.emit(s.record(pathname, fs.ModeDir, header, identity{}).Record)
+}
+
+// record describes an entry to plakar.
+func (s *sender) record(pathname string, kind fs.FileMode, header *tar.Header, id identity) record {
+	size := header.Size
+	if kind != 0 {
+		size = 0
+	}
+	return record{&connectors.Record{Pathname: pathname, FileInfo: objects.FileInfo{
+		Lname: path.Base(pathname), Lsize: size, Lmode: kind | fs.FileMode(header.Mode&0o777), // #nosec G115 -- 9 bits
+		LmodTime: header.ModTime, Ldev: id.dev, Lino: id.ino, Lnlink: 1,
+		Luid: uint64(header.Uid), Lgid: uint64(header.Gid), // #nosec G115 -- not negative in a tar header
+		Lusername: header.Uname, Lgroupname: header.Gname,
+	}}}
+}
+
+type record struct{ *connectors.Record }
+
+// to makes it a symbolic link.
+func (r record) to(target string) *connectors.Record {
+	r.Target = target
+	return r.Record
+}
+
+// with gives it content.
+func (r record) with(content io.ReadCloser) *connectors.Record {
+	r.Reader = content
+	return r.Record
+}

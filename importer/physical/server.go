@@ -1,0 +1,126 @@
+package physical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+)
+
+// server is what the backup needs to know of the server.
+type server struct {
+	info     conninfo.Info // names the host
+	conn     *replication.Conn
+	systemID string
+
+	// What follows needs a database that lets the user in.
+	maintenance string // that database, "" for none
+	databases   []string
+	tablespaces bool     // there are some besides the built-in ones
+	asked       bool     // tablespaces and databases are known
+	config      []string // configuration files, by name in the data directory; as far as the role may know
+
+	warnings []string // for the manifest
+}
+
+// look connects to the server and asks. The server has to be closed.
+func (i *Importer) look(ctx context.Context) (*server, error) {
+	if err := i.checkSpool(); err != nil {
+		return nil, err
+	}
+	info, err := i.info.WithFiles(i.secrets)
+	if err != nil {
+		return nil, err
+	}
+	info, pg, err := info.DialReplication(ctx)
+	if err != nil {
+		return nil, withHint(err)
+	}
+	s := &server{info: info, conn: replication.New(pg), maintenance: "postgres"}
+	if s.systemID, err = s.conn.SystemID(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	if err := s.ask(ctx); err != nil {
+		s.warn("the catalogues could not be read: " + err.Error())
+	}
+	return s, nil
+}
+
+// withHint says what a server needs that does not let the role replicate.
+func withHint(err error) error {
+	var refusal *pgconn.PgError
+	if !errors.As(err, &refusal) || refusal.Code != "28000" && refusal.Code != "42501" {
+		return err
+	}
+	return fmt.Errorf("%w\nhint: the role needs REPLICATION, and pg_hba.conf a line for the database \"replication\"", err)
+}
+
+// ask reads the catalogues. Not every replication role may.
+func (s *server) ask(ctx context.Context) error {
+	info, conn, err := s.info.Dial(ctx, "postgres", "template1")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	s.info, s.maintenance = info, conn.Config().Database
+	rows, err := conn.Query(ctx, "SELECT datname::text FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2")
+	if err != nil {
+		return err
+	}
+	if s.databases, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return err
+	}
+	// The built-in tablespaces have the OIDs 1663 and 1664.
+	// Source: https://www.postgresql.org/docs/18/system-catalog-initial-data.html
+	err = conn.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_catalog.pg_tablespace WHERE oid >= 16384").Scan(&s.tablespaces)
+	s.asked = err == nil
+	if err == nil {
+		err = s.askConfig(ctx, conn)
+	}
+	return err
+}
+
+// askConfig notes the configuration files that lie in the data directory. A role
+// without pg_read_all_settings finds none.
+func (s *server) askConfig(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `SELECT substr(f.setting, length(d.setting) + 2)
+		FROM pg_catalog.pg_settings f, pg_catalog.pg_settings d
+		WHERE d.name = 'data_directory' AND f.name IN ('config_file', 'hba_file', 'ident_file')
+		AND left(f.setting, length(d.setting) + 1) = d.setting || '/' ORDER BY f.name`)
+	if err != nil {
+		return err
+	}
+	s.config, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	return err
+}
+
+// ownStream reports whether to speak BASE_BACKUP ourselves, because pg_basebackup
+// refuses, or may refuse, to send the tablespaces.
+func (s *server) ownStream() bool {
+	return (s.tablespaces || !s.asked) && s.conn.Major() >= replication.MinMajor
+}
+
+// holdWAL pins the WAL for as long as the server is open.
+func (s *server) holdWAL(ctx context.Context) {
+	if err := s.conn.HoldWAL(ctx); err != nil {
+		s.warn(fmt.Sprintf("nothing keeps the server from removing WAL that this backup needs; should it do so, the backup fails: %v", err))
+	}
+}
+
+func (s *server) warn(text string) {
+	slog.Warn(text)
+	s.warnings = append(s.warnings, text)
+}
+
+func (s *server) close() {
+	if err := s.conn.Close(); err != nil {
+		slog.Debug("closing the replication connection: " + err.Error())
+	}
+}

@@ -1,0 +1,84 @@
+package physical
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/proc"
+	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+)
+
+// endTimeout is how long a server that does not answer is waited for.
+const endTimeout = 5 * time.Second
+
+// toolArchives is the one archive that pg_basebackup writes, with the manifest
+// in it.
+type toolArchives struct {
+	output  *proc.Stream
+	server  *server
+	session string // application_name of pg_basebackup's session
+	given   bool
+	ended   bool // successfully
+}
+
+// runTool makes the archive of pg_basebackup, which is started by the first read.
+func (i *Importer) runTool(ctx context.Context, s *server, tool pgtools.Set) *toolArchives {
+	t := &toolArchives{server: s, session: "plakar-" + strings.ToLower(rand.Text())}
+	t.output = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
+		info := s.info.ForReplication()
+		env, err := info.Env(ctx)
+		return proc.Command{
+			Path: tool.Path(pgtools.PgBasebackup),
+			Args: pgtools.BasebackupArgs(&i.options, backupLabel, info.ConnString()),
+			Env:  append(env, "PGAPPNAME="+t.session), // the last one counts
+		}, err
+	})
+	return t
+}
+
+// Next implements archives. The end of the output is that of pg_basebackup: an
+// error unless it succeeded.
+func (t *toolArchives) Next() (replication.Archive, error) {
+	if !t.given {
+		t.given = true
+		return replication.Archive{Name: baseArchive, Reader: t.output}, nil
+	}
+	if _, err := io.Copy(io.Discard, t.output); err != nil {
+		return replication.Archive{}, err
+	}
+	t.ended = true
+	if text := t.output.Stderr(); text != "" {
+		slog.Warn(text)
+	}
+	return replication.Archive{}, io.EOF
+}
+
+// Close ends pg_basebackup and its session: a server that is busy with the
+// checkpoint for it would notice only minutes later.
+func (t *toolArchives) Close() error {
+	err := t.output.Close()
+	if t.given && !t.ended && t.server.asked {
+		t.endSession()
+	}
+	return err
+}
+
+// endSession does its best: the server may be why the backup failed.
+func (t *toolArchives) endSession() {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	conn, err := t.server.info.Connect(ctx, t.server.maintenance)
+	if err == nil {
+		defer func() { _ = conn.Close(ctx) }()
+		_, err = conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1", t.session)
+	}
+	if err != nil {
+		slog.Debug(fmt.Sprintf("ending the session of pg_basebackup: %v", err))
+	}
+}

@@ -1,0 +1,122 @@
+#!/bin/bash
+# The whole way, on a machine where nothing is set up: two throw-away servers,
+# a backup of one, a restore into the other, and the proof that both hold the
+# same. Nothing of the user's own plakar or PostgreSQL is touched.
+set -euo pipefail
+. "$(dirname -- "$0")/../setup/common.sh"
+. "$(dirname -- "$0")/../setup/server.sh"
+
+heading() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+# show prints a command, as one would type it, and runs it.
+show() {
+	line=
+	for word; do
+		case $word in
+		'' | *[!a-zA-Z0-9_./:=@%+-]*) line="$line '$word'" ;;
+		*) line="$line $word" ;;
+		esac
+	done
+	printf '\033[36m$%s\033[0m\n' "$line"
+	"$@"
+}
+
+work=$(mktemp -d)
+chmod 711 "$work"
+bindir=
+finish() {
+	status=$?
+	trap - EXIT INT TERM
+	stop_server "$bindir" "$work/shop"
+	stop_server "$bindir" "$work/empty"
+	# plakar's cache daemon may still write for a moment.
+	rm -rf "$work" 2>/dev/null || { sleep 1; rm -rf "$work"; }
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+heading "What is needed: Go, PostgreSQL, plakar"
+command -v go >/dev/null || die "please install Go: https://go.dev/dl/"
+"$top/tests/setup/postgres.sh"
+bindir=$(pg_bindir "${PG_MAJOR:-}")
+[ -n "$bindir" ] || die "no PostgreSQL ${PG_MAJOR:-} found"
+plakar=${PLAKAR:-$(command -v plakar || :)}
+if [ -z "$plakar" ] || [ "$plakar" = "$cache/plakar" ]; then
+	plakar=$cache/plakar
+	"$top/tests/setup/plakar.sh"
+fi
+echo "$("$bindir/postgres" --version), in $bindir"
+echo "$("$plakar" version 2>/dev/null | sed -n 1p), $plakar"
+
+heading "The package"
+cd "$top"
+version=v0.0.1-demo
+show make -s package VERSION=$version PLAKAR="$plakar"
+package=$top/postgresql_${version}_$(go env GOOS)_$(go env GOARCH).ptar
+
+# From here on everything has a home of its own.
+unset XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME
+for name in $(env | sed -n 's/^\(PG[A-Z]*\|PLAKAR_[A-Z_]*\)=.*/\1/p'); do unset "$name"; done
+export HOME=$work/home PLAKAR_REPOSITORY=$work/store
+mkdir "$HOME" "$work/bin"
+ln -s "$plakar" "$work/bin/plakar"
+export PATH=$work/bin:$bindir:$PATH
+plakar -disable-security-check >/dev/null
+mv "$package" "$work/"
+show plakar pkg add "$work/${package##*/}"
+show plakar create -plaintext
+
+uri() { echo "postgres://postgres:secret@127.0.0.1:$1/$2"; }
+
+heading "A server with the data of a small shop"
+from=$(free_port)
+make_server "$bindir" "$work/shop" secret
+start_server "$bindir" "$work/shop" "$from"
+psql -X -q "$(uri "$from" postgres)" <<'SQL'
+CREATE ROLE shopkeeper LOGIN PASSWORD 'till';
+CREATE ROLE accountant NOLOGIN;
+GRANT accountant TO shopkeeper;
+ALTER ROLE shopkeeper SET statement_timeout TO '30s';
+CREATE DATABASE shop OWNER shopkeeper;
+CREATE DATABASE "Ünusual ""name""";
+COMMENT ON DATABASE shop IS 'what pays for the rest';
+SQL
+psql -X -q -v ON_ERROR_STOP=1 "$(uri "$from" shop)" -f - <"$top/tests/harness/seed/shop.sql"
+show psql -X "$(uri "$from" shop)" -c 'SELECT (SELECT count(*) FROM customers) AS customers, (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM order_lines) AS lines'
+
+heading "Backup"
+show plakar source add mypg "$(uri "$from" '')"
+show plakar source ping mypg
+show plakar backup @mypg
+snapshot=$(plakar ls | awk 'NR == 1 { id = $2 } END { print id }')
+show plakar ls "$snapshot"
+
+heading "Restore into an empty server"
+to=$(free_port)
+make_server "$bindir" "$work/empty" secret
+start_server "$bindir" "$work/empty" "$to"
+show plakar destination add mypgdst "$(uri "$to" '')" recreate=true
+show plakar destination ping mypgdst
+show plakar restore -to @mypgdst "$snapshot"
+
+heading "Comparison: schema, rows, roles"
+# describe <port>: everything that there is, as text. The role that restores
+# keeps the password that it has on the new server.
+describe() {
+	pg_dumpall --globals-only -d "$(uri "$1" postgres)" | grep -v '^\\\(un\)\?restrict\|^-- \|^ALTER ROLE postgres '
+	psql -X -At "$(uri "$1" postgres)" -c 'SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1' |
+		while IFS= read -r db; do
+			export PGHOST=127.0.0.1 PGPORT="$1" PGUSER=postgres PGPASSWORD=secret PGDATABASE="$db"
+			echo "== $db"
+			pg_dump -s -C | grep -v '^\\\(un\)\?restrict\|^-- Dumped'
+			psql -X -q -At -f - <"$top/tests/harness/seed/sums.sql" >"$work/statements"
+			psql -X -q -At -f "$work/statements"
+		done
+}
+describe "$from" >"$work/before.txt"
+describe "$to" >"$work/after.txt"
+show diff "$work/before.txt" "$work/after.txt"
+grep '^table public' "$work/after.txt"
+printf '\n\033[32mOK\033[0m: %s lines of description are the same on both servers\n' "$(grep -c . "$work/after.txt")"

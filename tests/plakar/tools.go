@@ -1,0 +1,5 @@
+//go:build tools
+
+package plakar
+
+import _ "github.com/PlakarKorp/plakar"
