@@ -1,0 +1,179 @@
+//go:build linux
+
+package faults
+
+import (
+	"syscall"
+
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+// midDump runs a backup and breaks something when the rows have been saved and
+// the dump has not ended.
+func midDump(s *scene, at *proxy, act func(pid string)) harness.Result {
+	s.source(at)
+	release := s.halt()
+	run := s.backup()
+	act(s.blocked())
+	result := s.end(run)
+	release()
+	return result
+}
+
+// signalled is what happens when plakar itself is ended in mid-dump; the lock stays
+// until all has been checked.
+func signalled(send func(*harness.Process)) func(s *scene) harness.Result {
+	return func(s *scene) harness.Result {
+		s.source(nil)
+		release := s.halt()
+		run := s.backup()
+		s.blocked()
+		send(run)
+		s.done = append(s.done, release)
+		return s.end(run)
+	}
+}
+
+// whole begins the message about a database.
+const whole = `database "`
+
+var backupFaults = []fault{
+	{
+		name: "backup, server stopped fast", what: "the server is stopped (`pg_ctl stop -m fast`)",
+		exit: 1, says: []string{whole, "pg_dump", "terminating connection due to administrator command"}, own: true,
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(string) { s.server.Stop(harness.Fast) })
+		},
+	},
+	{
+		name: "backup, server stopped at once", what: "the server is stopped (`pg_ctl stop -m immediate`)",
+		exit: 1, says: []string{whole, "pg_dump", "server closed the connection unexpectedly"}, own: true,
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(string) { s.server.Stop(harness.Immediate) })
+		},
+	},
+	{
+		name: "backup, session terminated", what: "the session is ended with `pg_terminate_backend`",
+		exit: 1, says: []string{whole, "pg_dump", "terminating connection due to administrator command"},
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(pid string) { s.server.Exec(s, "postgres", "SELECT pg_terminate_backend("+pid+")") })
+		},
+	},
+	{
+		name: "backup, query cancelled", what: "the query is cancelled with `pg_cancel_backend`",
+		exit: 1, says: []string{whole, "pg_dump", "canceling statement due to user request"},
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(pid string) { s.server.Exec(s, "postgres", "SELECT pg_cancel_backend("+pid+")") })
+		},
+	},
+	{
+		name: "backup, connection reset", what: "the connection is reset",
+		exit: 1, says: []string{whole, "pg_dump"},
+		do: func(s *scene) harness.Result {
+			p := newProxy(s, s.server)
+			return midDump(s, p, func(string) { p.reset() })
+		},
+	},
+	{
+		name: "backup, network gone", what: "the network is cut: no packet arrives any more",
+		exit: 1, says: []string{whole, "pg_dump", "timed out"},
+		left: "nothing here; the server's own session, until the server notices as well (`tcp_keepalives_idle`)",
+		do: func(s *scene) harness.Result {
+			p := newProxy(s, s.server)
+			result := midDump(s, p, func(string) { p.vanish() })
+			p.close()
+			return result
+		},
+	},
+	{
+		name: "backup, network gone at first", what: "nothing answers at the server's address, or something accepts the connection and never answers",
+		exit: 1, says: []string{"connecting to database", "timeout"},
+		do: func(s *scene) harness.Result {
+			p := newProxy(s, s.server)
+			s.source(p)
+			p.freeze()
+			return s.end(s.backup())
+		},
+	},
+	{
+		name: "backup, hanging server", what: "the server, or a pooler before it, is alive and does not answer; the user presses Ctrl-C",
+		exit: 1, stopped: true, left: "nothing here; on the server what it was doing, until it goes on",
+		do: func(s *scene) harness.Result {
+			p := newProxy(s, s.server)
+			s.source(p)
+			release := s.halt()
+			run := s.backup()
+			s.blocked()
+			p.freeze()
+			run.Interrupt()
+			result := s.end(run)
+			release()
+			p.close()
+			return result
+		},
+	},
+	{
+		name: "backup, lock timeout", what: "a table stays locked for longer than `lock_timeout`",
+		exit: 1, says: []string{whole, "pg_dump", "canceling statement due to statement timeout", "LOCK TABLE public.t"},
+		do: func(s *scene) harness.Result {
+			s.source(nil, "lock_timeout=300ms")
+			s.lock("t")
+			return s.end(s.backup())
+		},
+	},
+	{
+		name: "backup, lock released", what: "a table is locked for a while, without `lock_timeout`",
+		exit: 0, snapshot: true,
+		do: func(s *scene) harness.Result {
+			s.source(nil)
+			_, release := s.lock("t")
+			run := s.backup()
+			s.blocked()
+			release()
+			return s.end(run)
+		},
+	},
+	{
+		name: "backup, table dropped", what: "a table is dropped while the dump begins",
+		exit: 1, says: []string{whole, "pg_dump", `relation "public.t" does not exist`},
+		do: func(s *scene) harness.Result {
+			s.source(nil)
+			conn, release := s.lock("t")
+			run := s.backup()
+			s.blocked()
+			if _, err := conn.Exec(s.Context(), "DROP TABLE t; COMMIT"); err != nil {
+				s.Fatal(err)
+			}
+			release()
+			return s.end(run)
+		},
+	},
+	{
+		name: "backup, database dropped", what: "the database is dropped with `FORCE`",
+		exit: 1, says: []string{whole, "pg_dump", "terminating connection due to administrator command"},
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(string) { s.server.Exec(s, "postgres", "DROP DATABASE "+s.db+" WITH (FORCE)") })
+		},
+	},
+	{
+		name: "backup, pg_dump killed", what: "pg_dump is killed (`kill -9`, or for want of memory)",
+		exit: 1, says: []string{whole, "pg_dump", "signal: killed"},
+		left: "nothing here; the session ends when the server notices, at the latest when a lock that it waits for is released",
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(string) { _ = syscall.Kill(s.tool("pg_dump"), syscall.SIGKILL) })
+		},
+	},
+	{
+		name: "backup, Ctrl-C", what: "Ctrl-C", exit: 1, stopped: true,
+		do: signalled((*harness.Process).Interrupt),
+	},
+	{
+		name: "backup, SIGTERM", what: "plakar gets SIGTERM", exit: 1, stopped: true,
+		do: signalled(func(p *harness.Process) { p.Signal(syscall.SIGTERM) }),
+	},
+	{
+		name: "backup, SIGKILL", what: "plakar is killed (`kill -9`)", exit: killed,
+		left: "nothing of this package; plakar's own folder `plakar-backup-*` in the temporary folder",
+		do:   signalled((*harness.Process).Kill),
+	},
+}

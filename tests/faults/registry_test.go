@@ -1,0 +1,167 @@
+//go:build linux
+
+package faults
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+var update = flag.Bool("update", false, "write docs/faults.md anew")
+
+// fault is one thing that goes wrong, and what happens then.
+type fault struct {
+	name string // of the subtest
+	what string // what goes wrong, for the table
+
+	exit     int      // plakar's exit status; killed when a signal ends it
+	snapshot bool     // a backup leaves a snapshot
+	chance   bool     // whether it does is left to chance
+	says     []string // what the message holds, in this order
+	stopped  bool     // the message is plakar's own of a signal: see stoppedWords
+	target   string   // what a restore leaves on the server, for the table
+
+	// left is what is left behind, for the table. Whatever it says, it is checked
+	// that no process, temporary file, replication slot or session remains.
+	left string
+
+	own bool // the server is this fault's own, which may break it
+
+	// do makes it happen and returns how plakar ended.
+	do func(s *scene) harness.Result
+	// after checks more than what every fault is checked for; may be nil.
+	after func(s *scene)
+}
+
+// stoppedWords are in plakar's messages when a signal stops it: that it stops (which
+// is printed only if a flag of its main.go is set before another goroutine reads
+// it), and how what it was doing ended. One of them is there.
+var stoppedWords = []string{"stopping gracefully", "context canceled", "interrupted"}
+
+// killed is the exit status of a plakar that a signal ended.
+const killed = -1
+
+// part is a chapter of the table.
+type part struct {
+	title  string
+	faults []fault
+}
+
+// registry lists every fault.
+func registry() []part {
+	return []part{
+		{"During a backup: `postgres://`", slices.Concat(backupFaults, toolFaults, storeFaults)},
+		{"During a restore: `postgres://`", slices.Concat(restoreFaults, targetFaults, contentFaults)},
+		{"During a backup: `postgres+bin://`", physicalFaults},
+	}
+}
+
+// TestMain runs more cases at once than there are CPUs: most of them wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set("6")
+	}
+	os.Exit(m.Run())
+}
+
+// TestFaults makes everything in the registry happen.
+func TestFaults(t *testing.T) {
+	shared := newStage(t)
+	for _, p := range registry() {
+		for _, f := range p.faults {
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				s := shared.scene(t, f)
+				result := f.do(s)
+				s.check(f, result)
+				if f.after != nil {
+					f.after(s)
+				}
+			})
+		}
+	}
+}
+
+// TestTable: docs/faults.md is what the registry says.
+func TestTable(t *testing.T) {
+	file := filepath.Join(harness.Root(), "docs", "faults.md")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- faults -->\n", "<!-- end -->\n"
+	head, rest, found := strings.Cut(string(text), begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s has no %s...%s", file, begin, end)
+	}
+	want := head + begin + table() + end + tail
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // documentation
+			t.Fatal(err)
+		}
+		return
+	}
+	if want != string(text) {
+		t.Error("docs/faults.md differs from the registry: go test ./tests/faults -run TestTable -update")
+	}
+}
+
+func table() string {
+	var b strings.Builder
+	for _, p := range registry() {
+		restore := strings.Contains(p.title, "restore")
+		third := "snapshot"
+		if restore {
+			third = "on the target server"
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n| what goes wrong | exit status | %s | message | left behind |\n|---|---|---|---|---|\n", p.title, third)
+		for _, f := range p.faults {
+			result := "none"
+			switch {
+			case restore:
+				result = f.target
+			case f.chance:
+				result = "none, or a broken one"
+			case f.snapshot:
+				result = "kept"
+			}
+			left := f.left
+			if left == "" {
+				left = "nothing"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", f.what, f.status(), result, f.message(), left)
+		}
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+func (f fault) status() string {
+	if f.exit == killed {
+		return "ended by the signal"
+	}
+	return fmt.Sprint(f.exit)
+}
+
+func (f fault) message() string {
+	if f.stopped {
+		return "`" + strings.Join(stoppedWords, "` or `") + "`"
+	}
+	if len(f.says) == 0 {
+		return "none"
+	}
+	escaped := make([]string, 0, len(f.says))
+	for _, text := range f.says {
+		escaped = append(escaped, strings.NewReplacer("|", `\|`, "\n", " ").Replace(text))
+	}
+	return "`" + strings.Join(escaped, "` … `") + "`"
+}
