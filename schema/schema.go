@@ -83,15 +83,19 @@ func Generate(c Connector) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
+// booleans are the spellings that strconv.ParseBool knows.
+var booleans = []string{"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
+
 func describe(f options.Field) property {
 	p := property{
 		Type: []string{"string"}, Description: f.Doc, Default: f.Default, Enum: f.Enum, WriteOnly: f.Secret,
 	}
-	switch f.Kind {
-	case options.Boolean:
+	switch {
+	case f.Boolean():
 		p.Type = append(p.Type, "boolean")
-		p.Pattern = "^(|1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$"
-	case options.Integer:
+		others := append([]string{""}, f.Enum...)
+		p.Enum, p.Pattern = nil, "^("+strings.Join(append(others, booleans...), "|")+")$"
+	case f.Kind == options.Integer:
 		p.Type = append(p.Type, "integer")
 		p.Pattern, p.Minimum, p.Maximum = "^[0-9]*$", f.Min, f.Max
 	}

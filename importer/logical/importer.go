@@ -79,6 +79,10 @@ func (i *Importer) Ping(ctx context.Context) error {
 	return err
 }
 
+// methodsSince is the first pg_dump that has more methods of compression than gzip.
+// Source: https://www.postgresql.org/docs/16/release-16.html
+const methodsSince = 16
+
 // prepare learns about the server and finds the tools that fit it.
 func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Set, error) {
 	info, err := i.info.WithFiles(i.files)
@@ -89,7 +93,15 @@ func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Set, error) {
 	if err != nil {
 		return nil, pgtools.Set{}, err
 	}
-	tools, err := pgtools.Find(ctx, i.options.PgBinDir, pgtools.Major(s.versionNum), 0, pgtools.PgDump, pgtools.PgDumpall)
+	atLeast := 0
+	method := i.options.Compress
+	if method != "" && method != options.Gzip {
+		atLeast = methodsSince
+	}
+	tools, err := pgtools.Find(ctx, i.options.PgBinDir, pgtools.Major(s.versionNum), atLeast, pgtools.PgDump, pgtools.PgDumpall)
+	if err != nil && atLeast > pgtools.Major(s.versionNum) {
+		err = fmt.Errorf("option \"compress\": %s needs pg_dump %d or later: %w", method, methodsSince, err)
+	}
 	if err != nil {
 		return nil, pgtools.Set{}, fmt.Errorf("the server at %s is PostgreSQL %s: %w", i.Origin(), s.version, err)
 	}

@@ -30,6 +30,12 @@ type Field struct {
 	Kind     Kind
 }
 
+// Boolean reports whether the values are true and false, in every spelling, or
+// have them among others.
+func (f Field) Boolean() bool {
+	return f.Kind == Boolean || slices.Contains(f.Enum, "true") && slices.Contains(f.Enum, "false")
+}
+
 // Kind is the type of an option's value.
 type Kind string
 
@@ -190,6 +196,9 @@ func parse(f Field, text string) (value any, accepted string) {
 			return nil, "a comma-separated list, " + err.Error()
 		}
 		return list, ""
+	}
+	if b, err := strconv.ParseBool(text); err == nil && f.Boolean() {
+		text = strconv.FormatBool(b)
 	}
 	known := len(f.Enum) == 0 || slices.Contains(f.Enum, text)
 	if strings.ContainsRune(text, 0) {

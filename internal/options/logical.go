@@ -1,6 +1,7 @@
 package options
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -19,8 +20,9 @@ type Import struct {
 
 	// ExcludeDatabases are exact names; no effect with one database selected.
 	ExcludeDatabases []string `option:"exclude_databases" doc:"databases to leave out"`
-	// Compress turns on pg_dump's own compression, which defeats deduplication.
-	Compress         bool     `option:"compress" default:"false" doc:"pg_dump's own compression; off so that deduplication works"`
+	// Compress is the method of pg_dump's own compression, which defeats
+	// deduplication: "gzip", "lz4" or "zstd", and "" for none.
+	Compress         string   `option:"compress" default:"false" enum:"false|true|gzip|lz4|zstd" doc:"pg_dump's own compression, true is gzip, lz4 and zstd need pg_dump 16; off so that deduplication works"`
 	SchemaOnly       bool     `option:"schema_only" default:"false" doc:"no rows"`
 	DataOnly         bool     `option:"data_only" default:"false" doc:"rows only, no globals"`
 	Schemas          []string `option:"schemas" doc:"patterns of the schemas to dump; one database selected"`
@@ -37,6 +39,11 @@ type Import struct {
 	ContinueOnError bool          `option:"continue_on_error" default:"false" doc:"keep the snapshot when some databases could not be dumped"`
 }
 
+// Gzip is the method of compression that every pg_dump has, unless it was built
+// without. The others came with version 16.
+// Source: https://www.postgresql.org/docs/16/release-16.html
+const Gzip = "gzip"
+
 // DecodeImport reads the settings of a logical importer.
 func DecodeImport(settings map[string]string) (Import, error) {
 	var o Import
@@ -52,6 +59,12 @@ func DecodeImport(settings map[string]string) (Import, error) {
 func (o *Import) complete() error {
 	if o.Jobs == 0 {
 		o.Jobs = min(maxDefaultJobs, runtime.NumCPU())
+	}
+	switch o.Compress {
+	case "false":
+		o.Compress = ""
+	case "true":
+		o.Compress = Gzip
 	}
 	o.ExcludeDatabases = unquoteNames(o.ExcludeDatabases)
 	return errors.Join(
@@ -86,7 +99,7 @@ func (o *Import) CheckSelection(database string) error {
 // manifest. It holds no connection option and so no secret.
 func (o *Import) Summary() map[string]any {
 	summary := map[string]any{
-		"compress": o.Compress, "schema_only": o.SchemaOnly, "data_only": o.DataOnly,
+		"compress": cmp.Or(o.Compress, "none"), "schema_only": o.SchemaOnly, "data_only": o.DataOnly,
 		"jobs": o.Jobs, "continue_on_error": o.ContinueOnError,
 	}
 	for name, list := range map[string][]string{

@@ -16,7 +16,7 @@ func TestDecodeImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !o.Compress || o.SchemaOnly || o.Jobs != 3 || o.Password != "secret" {
+	if o.Compress != "gzip" || o.SchemaOnly || o.Jobs != 3 || o.Password != "secret" {
 		t.Errorf("%+v", o)
 	}
 	if diff := cmp.Diff([]string{"public.orders", `"odd, ""name""".t*`}, o.Tables); diff != "" {
@@ -24,6 +24,18 @@ func TestDecodeImport(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a", "b,c", `d"e`}, o.ExcludeDatabases); diff != "" {
 		t.Errorf("exclude_databases: -want +got\n%s", diff)
+	}
+}
+
+// TestCompress: a boolean became a choice, and its old spellings hold.
+func TestCompress(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "false": "", "0": "", "F": "", "true": "gzip", "1": "gzip", "TRUE": "gzip", "gzip": "gzip", "lz4": "lz4", "zstd": "zstd",
+	} {
+		o, err := DecodeImport(map[string]string{"compress": text})
+		if err != nil || o.Compress != want {
+			t.Errorf("compress=%s: %q, %v; want %q", text, o.Compress, err, want)
+		}
 	}
 }
 
@@ -39,7 +51,8 @@ func TestRefused(t *testing.T) {
 	}{
 		{"unknown", importer, map[string]string{"tabels": "x"}, []string{`"tabels"`, "tables"}},
 		{"exporter's on importer", importer, map[string]string{"recreate": "true"}, []string{`"recreate"`}},
-		{"boolean", importer, map[string]string{"compress": "maybe"}, []string{`"compress"`, `"maybe"`, "true or false"}},
+		{"boolean", importer, map[string]string{"schema_only": "maybe"}, []string{`"schema_only"`, `"maybe"`, "true or false"}},
+		{"boolean or more", importer, map[string]string{"compress": "lzma"}, []string{`"compress"`, `"lzma"`, "true, gzip, lz4, zstd"}},
 		{"number", importer, map[string]string{"jobs": "many"}, []string{`"jobs"`, "1 to 256"}},
 		{"too small", exporter, map[string]string{"jobs": "0"}, []string{`"jobs"`, "1 to 256"}},
 		{"port", importer, map[string]string{"port": "0"}, []string{`"port"`, "1 to 65535"}},

@@ -11,8 +11,12 @@ import (
 // connString holds no secret.
 func DumpArgs(o *options.Import, connString string) []string {
 	args := []string{"--format=custom", "--no-password", "--dbname=" + connString}
-	if !o.Compress {
+	switch o.Compress {
+	case "":
 		args = append(args, "--compress=0")
+	case options.Gzip: // what the custom format does by itself
+	default:
+		args = append(args, "--compress="+o.Compress)
 	}
 	if o.SchemaOnly {
 		args = append(args, "--schema-only")

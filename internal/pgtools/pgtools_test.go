@@ -19,7 +19,8 @@ func TestDumpArgs(t *testing.T) {
 		want []string
 	}{
 		"plain":       {options.Import{}, []string{"--compress=0"}},
-		"compress":    {options.Import{Compress: true}, nil},
+		"compress":    {options.Import{Compress: "gzip"}, nil},
+		"zstd":        {options.Import{Compress: "zstd"}, []string{"--compress=zstd"}},
 		"schema only": {options.Import{SchemaOnly: true}, []string{"--compress=0", "--schema-only"}},
 		"data only":   {options.Import{DataOnly: true}, []string{"--compress=0", "--data-only"}},
 		"locks":       {options.Import{LockTimeout: 90 * time.Second}, []string{"--compress=0", "--lock-wait-timeout=90000ms"}},

@@ -80,6 +80,37 @@ func TestImportOptions(t *testing.T) {
 	}
 }
 
+// TestCompressMethods: what pg_dump 16 has is refused with an older one, before
+// anything is dumped.
+func TestCompressMethods(t *testing.T) {
+	harness.EachMajor(t, func(t *testing.T, major int) {
+		s := harness.Start(t, harness.Major(major))
+		s.Psql(t, "postgres", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS x")
+		p := harness.NewPlakar(t)
+		p.SourceAdd("pg", s.URL("postgres"), s.BinDirOption())
+		for _, method := range []string{"gzip", "lz4", "zstd"} {
+			if major < 16 && method != "gzip" {
+				_, result := p.Backup("@pg", "-o", "compress="+method)
+				if result.ExitCode != 1 || !strings.Contains(result.Output(), `option "compress": `+method+" needs pg_dump 16 or later") {
+					t.Errorf("%s: exit status %d: %s", method, result.ExitCode, result.Output())
+				}
+				continue
+			}
+			snapshot := p.MustBackup("@pg", "-o", "compress="+method)
+			list := listArchive(t, s, p.Cat(snapshot, "/00001-postgres.dump"))
+			if want := "Compression: " + method; major >= 16 && !strings.Contains(list, want) {
+				t.Errorf("the dump lacks %q:\n%s", want, list)
+			}
+			p.DestinationAdd("dst", s.URL(""), "database=restored", "recreate=true", s.BinDirOption())
+			p.MustRestore("@dst", snapshot)
+			if rows := s.QueryText(t, "restored", "SELECT count(*) FROM t"); rows != "1000" {
+				t.Errorf("%s: %s rows restored", method, rows)
+			}
+			p.MustRun("destination", "rm", "dst")
+		}
+	})
+}
+
 // flags makes "-o name=value" of each option.
 func flags(options []string) []string {
 	var f []string
