@@ -3,6 +3,9 @@ module github.com/PlakarKorp/integration-postgresql
 go 1.26
 
 require (
+	github.com/PlakarKorp/go-kloset-sdk v1.1.0
+	github.com/PlakarKorp/integration-grpc v1.1.0
+	github.com/PlakarKorp/kloset v1.1.4
 	github.com/aws/aws-sdk-go-v2 v1.47.6
 	github.com/aws/aws-sdk-go-v2/config v1.33.14
 	github.com/aws/aws-sdk-go-v2/credentials v1.20.14
@@ -15,10 +18,10 @@ require (
 	go.yaml.in/yaml/v3 v3.0.4
 	golang.org/x/sync v0.22.0
 	golang.org/x/sys v0.46.0
+	google.golang.org/grpc v1.81.1
 )
 
 require (
-	github.com/PlakarKorp/integration-grpc v1.1.0 // indirect
 	github.com/aws/aws-sdk-go-v2/feature/ec2/imds v1.20.6 // indirect
 	github.com/aws/aws-sdk-go-v2/internal/configsources v1.5.9 // indirect
 	github.com/aws/aws-sdk-go-v2/internal/endpoints/v2 v2.8.9 // indirect
@@ -47,7 +50,6 @@ require (
 	golang.org/x/mod v0.38.0 // indirect
 	golang.org/x/net v0.55.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260226221140-a57be14db171 // indirect
-	google.golang.org/grpc v1.81.1 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 	modernc.org/libc v1.72.3 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
@@ -56,8 +58,6 @@ require (
 )
 
 require (
-	github.com/PlakarKorp/go-kloset-sdk v1.1.0
-	github.com/PlakarKorp/kloset v1.1.4
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 )

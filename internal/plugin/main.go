@@ -84,7 +84,7 @@ func side(args []string, source NewSource, target NewTarget, open *closers) (fun
 	}
 	switch {
 	case name == "importer" && source != nil:
-		return func() error { return sdk.RunImporter(importerFn(source, open)) }, nil
+		return func() error { return serveImporter(importerFn(source, open)) }, nil
 	case name == "exporter" && target != nil:
 		return func() error { return sdk.RunExporter(exporterFn(target, open)) }, nil
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
 )
 
-// Stream is the standard output of a process that is started by the first Read.
+// Stream is the standard output of a process that is started by the first Read, or
+// ahead of it by Begin.
 // The end of the output is io.EOF only if the process ended with status 0,
 // otherwise its error, and stays that. Close before the end stops the process
 // and waits for it. Read and Close may be called from different goroutines.
@@ -38,13 +39,7 @@ func NewStream(ctx context.Context, build func(context.Context) (Command, error)
 // Read reads the process' standard output and fills p as far as it can: plakar's
 // SDK sends what one Read returns as one message.
 func (s *Stream) Read(p []byte) (int, error) {
-	s.once.Do(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.err == nil {
-			s.err = s.start()
-		}
-	})
+	s.Begin()
 	if s.err != nil {
 		return 0, s.err
 	}
@@ -66,6 +61,18 @@ func (s *Stream) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return 0, s.err
+}
+
+// Begin starts the process, which goes on until the first few megabytes of its
+// output wait to be read. Read returns the error if it cannot be started.
+func (s *Stream) Begin() {
+	s.once.Do(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.err == nil {
+			s.err = s.start()
+		}
+	})
 }
 
 func (s *Stream) start() error {

@@ -1,0 +1,196 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"sync"
+
+	sdk "github.com/PlakarKorp/go-kloset-sdk"
+	protocol "github.com/PlakarKorp/integration-grpc"
+	proto "github.com/PlakarKorp/integration-grpc/importer"
+	"github.com/PlakarKorp/kloset/connectors"
+	"github.com/PlakarKorp/kloset/connectors/importer"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+)
+
+// messageSize is how much of a file goes into one message, in bytes: with what
+// gRPC puts around it just below 1 MiB, for which gRPC keeps buffers.
+const messageSize = 1<<20 - 64
+
+const (
+	streamWorkers = 4         // goroutines that are kept for calls; more are made when there are more
+	writeBuffer   = 512 << 10 // of the connection, bytes: half of the pipe
+)
+
+// server serves one importer to plakar. It does what go-kloset-sdk's server does
+// (importer.go of v1.1.0), which makes and clears a buffer of 1 MiB for every file:
+// with thousands of small files that is a third of the plugin's time.
+type server struct {
+	proto.UnimplementedImporterServer
+
+	create importer.ImporterFn
+
+	importer    importer.Importer
+	concurrency int // plakar's workers
+	readers     *protocol.HoldingReaders
+	buffers     sync.Pool // *[]byte of messageSize
+}
+
+// serveImporter serves on standard input and output until plakar closes them.
+func serveImporter(create importer.ImporterFn) error {
+	conn, listener, err := sdk.InitConn()
+	if err != nil {
+		return err
+	}
+	s := grpc.NewServer(grpc.NumStreamWorkers(streamWorkers), grpc.WriteBufferSize(writeBuffer))
+	proto.RegisterImporterServer(s, &server{create: create})
+	return errors.Join(s.Serve(listener), ignoreClosed(conn.Close()))
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, fs.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// Init implements proto.ImporterServer.
+func (s *server) Init(ctx context.Context, request *proto.InitRequest) (*proto.InitResponse, error) {
+	o := request.GetOptions()
+	i, err := s.create(ctx, &connectors.Options{
+		Hostname: o.GetHostname(), OperatingSystem: o.GetOs(), Architecture: o.GetArch(), CWD: o.GetCwd(),
+		MaxConcurrency: int(o.GetMaxconcurrency()), Excludes: o.GetExcludes(), NoXattr: o.GetNoxattr(),
+	}, request.GetProto(), request.GetConfig())
+	if err != nil {
+		return nil, err
+	}
+	s.importer, s.concurrency, s.readers = i, int(o.GetMaxconcurrency()), protocol.NewHoldingReaders()
+	return &proto.InitResponse{
+		Origin: i.Origin(), Type: i.Type(), Root: i.Root(), Flags: uint32(i.Flags()),
+	}, nil
+}
+
+// Ping implements proto.ImporterServer.
+func (s *server) Ping(ctx context.Context, _ *proto.PingRequest) (*proto.PingResponse, error) {
+	return &proto.PingResponse{}, s.importer.Ping(ctx)
+}
+
+// Close implements proto.ImporterServer.
+func (s *server) Close(ctx context.Context, _ *proto.CloseRequest) (*proto.CloseResponse, error) {
+	return &proto.CloseResponse{}, errors.Join(s.readers.Close(), s.importer.Close(ctx))
+}
+
+// Import implements proto.ImporterServer. An error of the importer ends the stream
+// without the message that all records are there.
+func (s *server) Import(stream grpc.BidiStreamingServer[proto.ImportRequest, proto.ImportResponse]) error {
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	records := make(chan *connectors.Record, s.concurrency)
+	results := make(chan *connectors.Result, s.concurrency)
+	var group errgroup.Group
+	group.Go(func() error {
+		err := s.sendRecords(ctx, stream, records)
+		if err != nil {
+			cancel() // nobody takes records any more
+		}
+		return err
+	})
+	group.Go(func() error {
+		defer close(results)
+		return s.receiveResults(ctx, stream, results)
+	})
+	if err := s.importer.Import(ctx, records, results); err != nil {
+		return err
+	}
+	return group.Wait()
+}
+
+func (s *server) sendRecords(ctx context.Context, stream grpc.ServerStreamingServer[proto.ImportResponse], records <-chan *connectors.Record) error {
+	for {
+		select {
+		case record, more := <-records:
+			if !more {
+				return stream.Send(&proto.ImportResponse{Finished: true})
+			}
+			if record.Reader != nil {
+				s.readers.Track(record)
+			}
+			if err := stream.Send(&proto.ImportResponse{Record: protocol.RecordToProto(record)}); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (s *server) receiveResults(ctx context.Context, stream grpc.BidiStreamingServer[proto.ImportRequest, proto.ImportResponse], results chan<- *connectors.Result) error {
+	for {
+		request, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		result, err := protocol.ResultFromProto(request.GetResult())
+		if err != nil {
+			return err
+		}
+		// What plakar did not open is closed here, what it did by Open.
+		if r := s.readers.Get(&result.Record); r != nil {
+			closeReader(r)
+		}
+		select {
+		case results <- result:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// closeReader closes a record's content. How reading it ended is known already;
+// plakar must not take it for broken because something could not be removed.
+func closeReader(r io.Closer) {
+	if err := r.Close(); err != nil {
+		slog.Warn("cleaning up: " + err.Error())
+	}
+}
+
+// Open implements proto.ImporterServer: it sends a record's content.
+func (s *server) Open(request *proto.OpenRequest, stream grpc.ServerStreamingServer[proto.OpenResponse]) error {
+	r := s.readers.Get(&connectors.Record{Pathname: request.GetRecord().GetPathname()})
+	if r == nil {
+		return fs.ErrNotExist
+	}
+	defer closeReader(r)
+	return s.send(r, stream)
+}
+
+func (s *server) send(r io.Reader, stream grpc.ServerStreamingServer[proto.OpenResponse]) error {
+	buffer, ok := s.buffers.Get().(*[]byte)
+	if !ok {
+		b := make([]byte, messageSize)
+		buffer = &b
+	}
+	defer s.buffers.Put(buffer)
+	for {
+		n, err := r.Read(*buffer)
+		if n > 0 {
+			// Send has copied the chunk when it returns.
+			if err := stream.Send(&proto.OpenResponse{Chunk: (*buffer)[:n]}); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
