@@ -57,6 +57,7 @@ func watchArguments(t *testing.T, proxy *rds.Proxy) {
 
 // A snapshot is the same whichever protocol made it, and either restores it.
 func TestAWSRoundTrip(t *testing.T) {
+	t.Parallel()
 	src, proxy, p := awsServer(t)
 	harness.SeedHard(t, src)
 	src.Exec(t, "postgres", "CREATE DATABASE rdsadmin")
@@ -117,6 +118,7 @@ func TestAWSRoundTrip(t *testing.T) {
 
 // An empty list in place of the default one: rdsadmin is not left out.
 func TestAWSExcludeNothing(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", "CREATE DATABASE rdsadmin")
 	p.SourceAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "exclude_databases=")
@@ -128,6 +130,7 @@ func TestAWSExcludeNothing(t *testing.T) {
 
 // A backup goes on for longer than a token is good.
 func TestAWSLongBackup(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	for _, db := range []string{"a", "b", "c"} {
 		pg.Exec(t, "postgres", "CREATE DATABASE "+db)
@@ -150,6 +153,7 @@ func TestAWSLongBackup(t *testing.T) {
 // A restore with several jobs also does: pg_restore's workers would make it connect
 // again at its end.
 func TestAWSLongRestore(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", "CREATE DATABASE slow")
 	pg.Exec(t, "slow", `
@@ -173,6 +177,7 @@ func TestAWSLongRestore(t *testing.T) {
 
 // A role as RDS has them: no superuser, and no access to pg_authid.
 func TestAWSUnprivileged(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", `
 		CREATE ROLE rds_iam;
@@ -234,5 +239,5 @@ func tools(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "pg_bin_dir=" + harness.BinDir(t, major)
+	return "pg_bin_dir=" + harness.ToolsDir(t, major)
 }

@@ -28,6 +28,7 @@ const structure = `
 // the tools of the newer one.
 func TestNewerServer(t *testing.T) {
 	t.Parallel()
+	harness.OnceForServers(t, "it starts servers of every version")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
@@ -58,6 +59,7 @@ func TestNewerServer(t *testing.T) {
 // TestNewerTools backs up and restores the oldest version with the newest tools.
 func TestNewerTools(t *testing.T) {
 	t.Parallel()
+	harness.Once(t, "it starts servers of the lowest version with the newest tools")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
