@@ -17,7 +17,7 @@ import (
 
 func TestPhysicalRoundTrip(t *testing.T) {
 	t.Parallel()
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major), harness.InitdbArgs("--data-checksums"))
 		harness.SeedHard(t, s)
 		s.Exec(t, harness.SeedDatabase, "TRUNCATE app.unlogged") // PostgreSQL empties it after a recovery
@@ -60,7 +60,7 @@ func checkManifest(t *testing.T, dataDir string) {
 // again, with nothing twice in it.
 func TestPhysicalTablespaces(t *testing.T) {
 	t.Parallel()
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major), harness.Conf("allow_in_place_tablespaces = on"))
 		withTablespace(t, s)
 		s.Exec(t, "postgres", "CREATE TABLESPACE inside LOCATION ''")

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -23,7 +24,7 @@ func Main(m *testing.M) {
 }
 
 // Once is for a test that PG_MAJOR and PG_TOOLS make no difference to: it is left
-// out, with a line that says so, unless PG_MAJOR is the default, the lowest version
+// out, with a line in $PG_LEFT_OUT, unless PG_MAJOR is the default, the lowest version
 // there is, and PG_TOOLS is not set. why says what makes all versions the same.
 func Once(tb testing.TB, why string) {
 	tb.Helper()
@@ -34,6 +35,22 @@ func Once(tb testing.TB, why string) {
 func OnceForServers(tb testing.TB, why string) {
 	tb.Helper()
 	once(tb, why, true)
+}
+
+// leaveOut adds a line to $PG_LEFT_OUT, if that names a file: without -v, go test says
+// nothing of what it skips.
+func leaveOut(line string) (err error) {
+	name := os.Getenv("PG_LEFT_OUT")
+	if name == "" {
+		return nil
+	}
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // what the caller names
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	_, err = fmt.Fprintln(file, line)
+	return err
 }
 
 func once(tb testing.TB, why string, ownTools bool) {
@@ -51,6 +68,6 @@ func once(tb testing.TB, why string, ownTools bool) {
 		}
 	}
 	note := fmt.Sprintf("left out with %s, because %s; PG_MAJOR=%d alone runs it", strings.Join(given, " "), why, majors[0])
-	fmt.Printf("%s: %s\n", tb.Name(), note) // a skipped test's own message needs -v
+	must(tb, leaveOut(tb.Name()+" was "+note))
 	tb.Skip(note)
 }

@@ -43,9 +43,15 @@ func Majors() []int {
 	return majors
 }
 
-// EachMajor runs f as a parallel subtest for every major version found; for that of
-// PG_MAJOR only when it is set, because the other versions then have their own run.
+// EachMajor runs f as a parallel subtest for every major version found.
 func EachMajor(t *testing.T, f func(t *testing.T, major int)) {
+	t.Helper()
+	each(t, Majors(), f)
+}
+
+// EachMajorOfRun is EachMajor unless PG_MAJOR is set: then it is for that version only,
+// because the other ones have a run of their own.
+func EachMajorOfRun(t *testing.T, f func(t *testing.T, major int)) {
 	t.Helper()
 	majors := Majors()
 	if os.Getenv("PG_MAJOR") != "" {
@@ -53,6 +59,11 @@ func EachMajor(t *testing.T, f func(t *testing.T, major int)) {
 		must(t, err)
 		majors = []int{major}
 	}
+	each(t, majors, f)
+}
+
+func each(t *testing.T, majors []int, f func(t *testing.T, major int)) {
+	t.Helper()
 	if len(majors) == 0 {
 		Missing(t, "no PostgreSQL server binaries found; run tests/setup/postgres.sh")
 	}
