@@ -136,7 +136,7 @@ func TestAWSLongBackup(t *testing.T) {
 		pg.Exec(t, "postgres", "CREATE DATABASE "+db)
 	}
 	policy := proxy.Policy()
-	policy.Life = 6 * time.Second
+	policy.Life = 10 * time.Second // of some 14 s
 	proxy.SetPolicy(policy)
 	proxy.OnAdmitted(func() { time.Sleep(time.Second) })
 	p.SourceAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "jobs=1")
@@ -160,13 +160,13 @@ func TestAWSLongRestore(t *testing.T) {
 		SET test.hurry = 'yes';
 		CREATE TABLE t AS SELECT i, repeat(md5(i::text), 100) AS filler FROM generate_series(1, 8000) AS i;
 		CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
-			$$ BEGIN IF i = 1 AND current_setting('test.hurry', true) IS NULL THEN PERFORM pg_sleep(7); END IF; RETURN i; END $$;
+			$$ BEGIN IF i = 1 AND current_setting('test.hurry', true) IS NULL THEN PERFORM pg_sleep(11); END IF; RETURN i; END $$;
 		CREATE INDEX ON t (slow(i))`)
 	p.SourceAdd("aws", proxy.URL("postgres", "slow"), "region=eu-west-3", tools(t))
 	snapshot := p.MustBackup("@aws")
 	pg.Exec(t, "postgres", "DROP DATABASE slow")
 	policy := proxy.Policy()
-	policy.Life = 5 * time.Second
+	policy.Life = 8 * time.Second
 	proxy.SetPolicy(policy)
 	p.DestinationAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "jobs=3")
 	p.MustRestore("@aws", snapshot)
