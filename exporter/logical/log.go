@@ -21,6 +21,7 @@ type restoreLog struct {
 	command bool // within the text of a statement
 
 	errors   int  // that pg_restore counts
+	pending  int  // of those, whose statement is yet to come
 	foreign  int  // of those, settings that an older server does not know
 	complete bool // pg_restore got to its end
 }
@@ -30,10 +31,14 @@ func (l *restoreLog) add(line string) {
 		l.command = false
 		if strings.HasPrefix(line, "pg_restore: error: ") {
 			l.errors++
+			if strings.HasPrefix(line, "pg_restore: error: could not execute query") {
+				l.pending++
+			}
 		}
 		l.complete = strings.HasPrefix(line, "pg_restore: warning: errors ignored on restore: ")
 	} else if text, ok := strings.CutPrefix(line, "Command was: "); ok {
 		l.command = true
+		l.pending--
 		if text == "SET transaction_timeout = 0;" {
 			l.foreign++
 		}
@@ -51,6 +56,9 @@ func (l *restoreLog) add(line string) {
 	}
 	l.lines = append(l.lines, line)
 }
+
+// failed reports whether there was an error that is none of a foreign setting.
+func (l *restoreLog) failed() bool { return l.errors-l.pending > l.foreign }
 
 // judge adds what was said to pg_restore's error. From version 17 on pg_restore turns
 // off a timeout that older servers do not have: when everything was tried and nothing

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
-	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
 func TestRoute(t *testing.T) {
@@ -185,67 +184,6 @@ func TestSortProperties(t *testing.T) {
 	}
 	if _, err := sortProperties(propertiesScript, "another", "x"); err == nil {
 		t.Error("the statements of another database are taken")
-	}
-}
-
-func TestRestoreLog(t *testing.T) {
-	var log restoreLog
-	for _, line := range []string{
-		`pg_restore: error: could not execute query: ERROR:  relation "t" already exists`,
-		`Command was: CREATE TABLE public.t (`,
-		`    password text DEFAULT 'hunter2'`,
-		`);`,
-		``,
-		`pg_restore: error: could not execute query: ERROR:  could not connect`,
-		`Command was: ALTER ROLE jwt IN DATABASE x SET "app.token" TO 'hunter2';`,
-		`Command was: CREATE SUBSCRIPTION s CONNECTION 'host=h password=hunter2' PUBLICATION p;`,
-		`pg_restore: warning: errors ignored on restore: 2`,
-	} {
-		log.add(line)
-	}
-	text := log.judge(errStopped).Error()
-	if strings.Contains(text, "hunter2") {
-		t.Errorf("a secret is shown: %s", text)
-	}
-	for _, want := range []string{"CREATE TABLE public.t", `relation "t" already exists`, "errors ignored on restore: 2"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q lacks %q", text, want)
-		}
-	}
-}
-
-// A setting that an older server does not know is no failure, if nothing else is.
-func TestForeignSetting(t *testing.T) {
-	exit := &proc.Error{Name: "pg_restore", Status: "exit status 1"}
-	timeout := []string{
-		`pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"`,
-		`Command was: SET transaction_timeout = 0;`,
-	}
-	var log restoreLog
-	for _, line := range append(timeout, "pg_restore: warning: errors ignored on restore: 1") {
-		log.add(line)
-	}
-	if err := log.judge(exit); err != nil || log.String() != "" {
-		t.Errorf("%v, %q", err, log.String())
-	}
-	log = restoreLog{}
-	for _, line := range append(timeout, "pg_restore: error: could not execute query: ERROR:  x", "Command was: CREATE TABLE t ();", "pg_restore: warning: errors ignored on restore: 2") {
-		log.add(line)
-	}
-	if err := log.judge(exit); err == nil {
-		t.Error("another failure is taken for none")
-	}
-	// Killed, or stopped by exit_on_error: the rest was not tried.
-	log = restoreLog{}
-	for _, line := range append(timeout, "out of memory") {
-		log.add(line)
-	}
-	if err := log.judge(exit); err == nil {
-		t.Error("a restore that stopped early is taken for a whole one")
-	}
-	log = restoreLog{}
-	if err := log.judge(exit); err == nil {
-		t.Error("a failure without a word is taken for none")
 	}
 }
 

@@ -103,11 +103,21 @@ func (e *Exporter) pgRestore(ctx context.Context, a *archive, tools pgtools.Set,
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var said restoreLog
 	c := proc.Command{Path: tools.Path(pgtools.PgRestore), Env: append(env, "LC_ALL=C")}
 	r.File, c.Stdin = a.open()
+	// With --exit-on-error it would stop at its own first statement: then we stop it
+	// at the first failure of the dump's.
+	r.GoOn = pgtools.ForeignTimeout(tools.Major, e.server.major)
 	c.Args = pgtools.RestoreArgs(&e.options, r, info.ConnString())
-	err = said.judge(proc.RunLines(ctx, c, said.add))
+	err = said.judge(proc.RunLines(ctx, c, func(line string) {
+		said.add(line)
+		if r.GoOn && e.options.ExitOnError && said.failed() {
+			stop(errStopped)
+		}
+	}))
 	if text := said.String(); err == nil && text != "" {
 		slog.Warn(fmt.Sprintf("restoring database %q: %s", a.database, text))
 	}

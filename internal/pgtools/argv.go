@@ -63,6 +63,15 @@ type Restore struct {
 	Filled bool   // the database has tables already
 	File   string // the archive; "" is standard input
 	Jobs   int    // above 1 only with a File
+	GoOn   bool   // past errors, whatever exit_on_error says: see ForeignTimeout
+}
+
+// ForeignTimeout reports whether pg_restore's first statement fails on the server:
+// from version 17 on it is SET transaction_timeout, which older servers do not have.
+// Source: _doSetFixedOutputState in src/bin/pg_dump/pg_backup_archiver.c
+func ForeignTimeout(toolsMajor, serverMajor int) bool {
+	const since = 17
+	return toolsMajor >= since && serverMajor < since
 }
 
 // RestoreArgs is pg_restore's argument list. connString names the database to
@@ -79,7 +88,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		{o.NoPrivileges, "--no-privileges"},
 		{o.SchemaOnly, "--schema-only"},
 		{o.DataOnly, "--data-only"},
-		{o.ExitOnError, "--exit-on-error"},
+		{o.ExitOnError && !r.GoOn, "--exit-on-error"},
 		// Otherwise a name that the dump does not have goes unnoticed.
 		{len(o.Schemas)+len(o.Tables) > 0, "--strict-names"},
 		// The rows of a table that is there already would be added to its own. But

@@ -2,6 +2,7 @@ package recordname
 
 import (
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -57,6 +58,29 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		if got, ok := Database(file); !ok || got != name {
 			t.Fatalf("Database(%q) = %q, %v; want %q", file, got, ok, name)
+		}
+	})
+}
+
+// FuzzDatabase: whatever a file in a snapshot is called, it is of no database, or it is
+// what Dump calls that database's.
+func FuzzDatabase(f *testing.F) {
+	for _, seed := range []string{Dump(1, "shop"), Dump(100000, "a/b"), Globals, Manifest, "/00001-%2F.dump", "/00001-%2f.dump"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, pathname string) {
+		name, ok := Database(pathname)
+		if !ok {
+			return
+		}
+		number, _, _ := strings.Cut(path.Base(pathname), "-")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			t.Fatalf("Database(%q) = %q, and its number is none: %v", pathname, name, err)
+		}
+		// More zeros than Dump writes are allowed.
+		if got := strings.TrimLeft(Dump(n, name), "/0"); got != strings.TrimLeft(path.Base(pathname), "0") {
+			t.Errorf("Database(%q) = %q, whose dump is called %q", pathname, name, got)
 		}
 	})
 }

@@ -17,13 +17,28 @@ import (
 // connection then.
 func served(t *testing.T, messages ...pgproto3.BackendMessage) *Conn {
 	t.Helper()
+	var answer []byte
+	for _, m := range messages {
+		var err error
+		if answer, err = m.Encode(answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return answered(t, answer)
+}
+
+// answered is served with what is sent, whatever it is.
+func answered(t *testing.T, answer []byte) *Conn {
+	t.Helper()
 	client, server := net.Pipe()
 	config, err := pgconn.ParseConfig("host=/none")
 	if err != nil {
 		t.Fatal(err)
 	}
+	frontend := pgproto3.NewFrontend(client, client)
+	frontend.SetMaxBodyLen(1 << 20)
 	pg, err := pgconn.Construct(&pgconn.HijackedConn{
-		Conn: client, TxStatus: 'I', Frontend: pgproto3.NewFrontend(client, client), Config: config,
+		Conn: client, TxStatus: 'I', Frontend: frontend, Config: config,
 		ParameterStatuses: map[string]string{"server_version": "18.1 (Debian 18.1-1)"},
 	})
 	if err != nil {
@@ -35,14 +50,10 @@ func served(t *testing.T, messages ...pgproto3.BackendMessage) *Conn {
 		if _, err := backend.Receive(); err != nil {
 			return
 		}
-		for _, m := range messages {
-			backend.Send(m)
-		}
-		_ = backend.Flush()
+		_, _ = server.Write(answer)
 	}()
-	c := New(pg)
 	t.Cleanup(func() { _ = client.Close() })
-	return c
+	return New(pg)
 }
 
 func data(text string) *pgproto3.CopyData { return &pgproto3.CopyData{Data: []byte(text)} }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 )
 
@@ -23,6 +24,19 @@ type Dir struct {
 	mu    sync.Mutex
 	files map[*File]struct{}
 	place place
+}
+
+// prefix begins the names of everything that is made in a temporary folder.
+const prefix = "plakar-postgresql-"
+
+// place is where and how files are made. Its methods are called one at a time.
+type place interface {
+	// create makes an empty file below parent, and returns the path to open it by.
+	create(parent string) (*os.File, string, error)
+	// remove removes the name of a file, if it has one.
+	remove(path string) error
+	// close removes what is left.
+	close() error
 }
 
 // File is a temporary file, mode 0600.
@@ -40,7 +54,14 @@ func New(parent string) *Dir {
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	return &Dir{parent: parent, files: make(map[*File]struct{})}
+	if runtime.GOOS == "linux" {
+		return newDir(parent, nameless{})
+	}
+	return newDir(parent, &folder{})
+}
+
+func newDir(parent string, p place) *Dir {
+	return &Dir{parent: parent, files: make(map[*File]struct{}), place: p}
 }
 
 // Create makes an empty file.

@@ -19,8 +19,20 @@ func entries(t *testing.T, dir string) []fs.DirEntry {
 }
 
 func TestFile(t *testing.T) {
-	parent := t.TempDir()
-	d := New(parent)
+	for kind, p := range places() {
+		t.Run(kind, func(t *testing.T) {
+			parent := t.TempDir()
+			testFile(t, parent, newDir(parent, p), kind == "nameless")
+		})
+	}
+	t.Run("default", func(t *testing.T) {
+		parent := t.TempDir()
+		testFile(t, parent, New(parent), runtime.GOOS == "linux")
+	})
+}
+
+func testFile(t *testing.T, parent string, d *Dir, nameless bool) {
+	t.Helper()
 	if len(entries(t, parent)) != 0 {
 		t.Error("something is there before the first file")
 	}
@@ -42,7 +54,7 @@ func TestFile(t *testing.T) {
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if runtime.GOOS == "linux" && len(entries(t, parent)) != 0 {
+	if nameless && len(entries(t, parent)) != 0 {
 		t.Error("the file has a name, and would be left behind by SIGKILL")
 	}
 	if err := other.Remove(); err != nil {

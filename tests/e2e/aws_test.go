@@ -57,6 +57,7 @@ func watchArguments(t *testing.T, proxy *rds.Proxy) {
 
 // A snapshot is the same whichever protocol made it, and either restores it.
 func TestAWSRoundTrip(t *testing.T) {
+	t.Parallel()
 	src, proxy, p := awsServer(t)
 	harness.SeedHard(t, src)
 	src.Exec(t, "postgres", "CREATE DATABASE rdsadmin")
@@ -117,6 +118,7 @@ func TestAWSRoundTrip(t *testing.T) {
 
 // An empty list in place of the default one: rdsadmin is not left out.
 func TestAWSExcludeNothing(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", "CREATE DATABASE rdsadmin")
 	p.SourceAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "exclude_databases=")
@@ -128,12 +130,13 @@ func TestAWSExcludeNothing(t *testing.T) {
 
 // A backup goes on for longer than a token is good.
 func TestAWSLongBackup(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	for _, db := range []string{"a", "b", "c"} {
 		pg.Exec(t, "postgres", "CREATE DATABASE "+db)
 	}
 	policy := proxy.Policy()
-	policy.Life = 6 * time.Second
+	policy.Life = 10 * time.Second // of some 14 s
 	proxy.SetPolicy(policy)
 	proxy.OnAdmitted(func() { time.Sleep(time.Second) })
 	p.SourceAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "jobs=1")
@@ -150,19 +153,20 @@ func TestAWSLongBackup(t *testing.T) {
 // A restore with several jobs also does: pg_restore's workers would make it connect
 // again at its end.
 func TestAWSLongRestore(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", "CREATE DATABASE slow")
 	pg.Exec(t, "slow", `
 		SET test.hurry = 'yes';
 		CREATE TABLE t AS SELECT i, repeat(md5(i::text), 100) AS filler FROM generate_series(1, 8000) AS i;
 		CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
-			$$ BEGIN IF i = 1 AND current_setting('test.hurry', true) IS NULL THEN PERFORM pg_sleep(7); END IF; RETURN i; END $$;
+			$$ BEGIN IF i = 1 AND current_setting('test.hurry', true) IS NULL THEN PERFORM pg_sleep(11); END IF; RETURN i; END $$;
 		CREATE INDEX ON t (slow(i))`)
 	p.SourceAdd("aws", proxy.URL("postgres", "slow"), "region=eu-west-3", tools(t))
 	snapshot := p.MustBackup("@aws")
 	pg.Exec(t, "postgres", "DROP DATABASE slow")
 	policy := proxy.Policy()
-	policy.Life = 5 * time.Second
+	policy.Life = 8 * time.Second
 	proxy.SetPolicy(policy)
 	p.DestinationAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "jobs=3")
 	p.MustRestore("@aws", snapshot)
@@ -173,6 +177,7 @@ func TestAWSLongRestore(t *testing.T) {
 
 // A role as RDS has them: no superuser, and no access to pg_authid.
 func TestAWSUnprivileged(t *testing.T) {
+	t.Parallel()
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", `
 		CREATE ROLE rds_iam;
@@ -234,5 +239,5 @@ func tools(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "pg_bin_dir=" + harness.BinDir(t, major)
+	return "pg_bin_dir=" + harness.ToolsDir(t, major)
 }

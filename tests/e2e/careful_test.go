@@ -111,12 +111,12 @@ func TestJobsReachPgRestore(t *testing.T) {
 	snapshot := p.MustBackup("@mypg")
 	bin := t.TempDir()
 	for _, tool := range []string{"pg_dump", "pg_dumpall", "psql"} {
-		if err := os.Symlink(src.Tool(tool), filepath.Join(bin, tool)); err != nil {
+		if err := os.Symlink(src.ClientTool(tool), filepath.Join(bin, tool)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	log := filepath.Join(bin, "log")
-	script := "#!/bin/sh\necho \"$@\" >>" + log + "\nexec " + src.Tool("pg_restore") + " \"$@\"\n"
+	script := "#!/bin/sh\necho \"$@\" >>" + log + "\nexec " + src.ClientTool("pg_restore") + " \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(bin, "pg_restore"), []byte(script), 0o755); err != nil { //nolint:gosec // has to be executable
 		t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func TestWaysToConnect(t *testing.T) {
 			".pg_service.conf": "[here]\nhost=127.0.0.1\nport=" + port + "\nuser=saver\npassword=saver-password\ndbname=shop\nkeepalives_idle=60\n"}},
 		"percent-encoding": {"postgres://s%61ver:saver%2Dpassword@127.0.0.1:" + port + "/sh%6Fp", nil, nil, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) { // one after the other: they share the database
 			p := harness.NewPlakar(t)
 			p.Env = c.env
 			for file, text := range c.files {

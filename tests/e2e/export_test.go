@@ -82,6 +82,7 @@ func exists(db string) string { return "SELECT count(*) FROM pg_database WHERE d
 // TestExportOptions restores one snapshot in many ways, each into a server of its
 // own.
 func TestExportOptions(t *testing.T) {
+	t.Parallel()
 	s := newSource(t)
 
 	t.Run("plain", func(t *testing.T) {
@@ -172,6 +173,7 @@ func TestExportOptions(t *testing.T) {
 // TestDatabaseOption restores a dump under another name, and never several dumps
 // into one database.
 func TestDatabaseOption(t *testing.T) {
+	t.Parallel()
 	s := newSource(t)
 	dst, restore := s.destination(t)
 	failed(t, restore("", "database=target"), "several dumps", `"target"`, "nothing was restored", "databases=")

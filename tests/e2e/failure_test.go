@@ -239,6 +239,7 @@ func TestMistakes(t *testing.T) {
 // Tools that cannot dump the server are refused with both versions.
 func TestOldTools(t *testing.T) {
 	t.Parallel()
+	harness.Once(t, "it starts a server of the newest version with the oldest tools")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
@@ -257,6 +258,7 @@ func TestOldTools(t *testing.T) {
 // What a backup or restore does not understand is refused.
 func TestForeignSnapshot(t *testing.T) {
 	t.Parallel()
+	harness.Once(t, "what is no dump is refused before it reaches a server")
 	dst := harness.Start(t)
 	p := harness.NewPlakar(t)
 	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())

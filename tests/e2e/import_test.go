@@ -21,6 +21,7 @@ CREATE TABLE b.one (x int); INSERT INTO b.one VALUES (3);`
 // TestImportOptions backs up with each option and looks at what the snapshot
 // holds.
 func TestImportOptions(t *testing.T) {
+	t.Parallel()
 	src := harness.Start(t)
 	for _, db := range []string{"shop", "other"} {
 		src.Exec(t, "postgres", "CREATE DATABASE "+db)
@@ -127,7 +128,7 @@ func listArchive(t *testing.T, s *harness.Server, archive []byte) string {
 	if err := os.WriteFile(file, archive, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(s.Tool("pg_restore"), "--list", file).CombinedOutput()
+	out, err := exec.Command(s.ClientTool("pg_restore"), "--list", file).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -137,6 +138,7 @@ func listArchive(t *testing.T, s *harness.Server, archive []byte) string {
 // A dump that is the same as the last one is stored once: without pg_dump's
 // compression, and although plakar must not take it for unchanged.
 func TestSecondBackupAddsLittle(t *testing.T) {
+	t.Parallel()
 	src := harness.Start(t)
 	src.Exec(t, "postgres", "CREATE DATABASE shop")
 	src.Exec(t, "shop", "CREATE TABLE big AS SELECT g AS id, md5(g::text) || md5((-g)::text) AS text FROM generate_series(1, 300000) g")

@@ -28,6 +28,7 @@ const structure = `
 // the tools of the newer one.
 func TestNewerServer(t *testing.T) {
 	t.Parallel()
+	harness.OnceForServers(t, "it starts servers of every version")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
@@ -58,6 +59,7 @@ func TestNewerServer(t *testing.T) {
 // TestNewerTools backs up and restores the oldest version with the newest tools.
 func TestNewerTools(t *testing.T) {
 	t.Parallel()
+	harness.Once(t, "it starts servers of the lowest version with the newest tools")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
@@ -73,4 +75,42 @@ func TestNewerTools(t *testing.T) {
 	harness.CompareClusters(t, src, dst)
 	p.MustRestore("@dst", p.MustBackup("@mypg"), "-o", "jobs=3")
 	harness.CompareClusters(t, src, dst)
+}
+
+// exit_on_error with tools whose first statement an older server does not know: that
+// is not the error to stop at, and any other one is.
+func TestExitOnErrorWithNewerTools(t *testing.T) {
+	t.Parallel()
+	harness.Once(t, "it starts servers of the lowest version with the newest tools")
+	majors := harness.Majors()
+	if len(majors) == 0 || majors[0] >= 17 || majors[len(majors)-1] < 17 {
+		t.Skip("the installed PostgreSQL versions are not on both sides of 17; CI runs this with several")
+	}
+	oldest, tools := harness.Major(majors[0]), "pg_bin_dir="+harness.BinDir(t, majors[len(majors)-1])
+	src, dst := harness.Start(t, oldest), harness.Start(t, oldest)
+	for _, db := range []string{"first", "second"} {
+		src.Exec(t, "postgres", "CREATE DATABASE "+db)
+		src.Exec(t, db, "CREATE TABLE t (x int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000); CREATE VIEW v AS SELECT * FROM t")
+	}
+	harness.Shop(t, src, "shop") // large enough for several jobs
+	p := harness.NewPlakar(t)
+	p.SourceAdd("mypg", src.URL(""), tools)
+	p.DestinationAdd("dst", dst.URL(""), tools, "exit_on_error=true")
+	snapshot := p.MustBackup("@mypg")
+	for _, jobs := range []string{"1", "3"} {
+		result := p.Restore("@dst", snapshot, "-o", "recreate=true", "-o", "jobs="+jobs)
+		ok(t, result)
+		if strings.Contains(result.Output(), "transaction_timeout") {
+			t.Errorf("jobs=%s: a warning about nothing:\n%s", jobs, result.Output())
+		}
+		harness.CompareClusters(t, src, dst)
+		for _, db := range []string{"first", "second"} {
+			dst.Exec(t, "postgres", "DROP DATABASE "+db)
+		}
+	}
+	dst.Exec(t, "postgres", "CREATE DATABASE first")
+	dst.Exec(t, "first", "CREATE TABLE t (other text)")
+	result := p.Restore("@dst", snapshot, "-o", "databases=first,second")
+	failed(t, result, `database "first"`, `relation "t" already exists`, "exit_on_error: stopped at the first error")
+	query(t, dst, "postgres", exists("second"), "0")
 }

@@ -19,6 +19,7 @@ const slow = "max_rate=2M"
 func streams(t *testing.T, f func(t *testing.T, s *harness.Server), options ...harness.Option) {
 	for _, way := range []string{"pg_basebackup", "BASE_BACKUP"} {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			s := harness.Start(t, options...)
 			if way == "BASE_BACKUP" {
 				withTablespace(t, s)
@@ -29,6 +30,7 @@ func streams(t *testing.T, f func(t *testing.T, s *harness.Server), options ...h
 }
 
 func TestPhysicalServerDies(t *testing.T) {
+	t.Parallel()
 	streams(t, func(t *testing.T, s *harness.Server) {
 		p := physical(t, s, slow)
 		running := p.Start("backup", "@phys")
@@ -40,6 +42,7 @@ func TestPhysicalServerDies(t *testing.T) {
 
 // The session that sends the backup is ended by an administrator.
 func TestPhysicalSessionEnds(t *testing.T) {
+	t.Parallel()
 	streams(t, func(t *testing.T, s *harness.Server) {
 		p := physical(t, s, slow)
 		running := p.Start("backup", "@phys")
@@ -54,6 +57,7 @@ func TestPhysicalSessionEnds(t *testing.T) {
 
 // A page that was damaged on the server's disk.
 func TestPhysicalDamagedPage(t *testing.T) {
+	t.Parallel()
 	streams(t, func(t *testing.T, s *harness.Server) {
 		bigTable(t, s, "victim", 1, "pg_default")
 		path := filepath.Join(s.DataDir, s.QueryText(t, "postgres", "SELECT pg_relation_filepath('victim')"))
@@ -92,11 +96,13 @@ func endsFailed(t *testing.T, p *harness.Plakar, s *harness.Server, running *har
 }
 
 func TestPhysicalPlakarEnds(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*harness.Process){
 		"kill -9": (*harness.Process).Kill,
 		"Ctrl-C":  (*harness.Process).Interrupt,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			streams(t, func(t *testing.T, s *harness.Server) {
 				p := physical(t, s, slow)
 				running := p.Start("backup", "@phys")
@@ -116,6 +122,7 @@ func TestPhysicalPlakarEnds(t *testing.T) {
 
 // While the server spreads its checkpoint, nobody notices a client that has gone.
 func TestPhysicalPlakarEndsInCheckpoint(t *testing.T) {
+	t.Parallel()
 	streams(t, func(t *testing.T, s *harness.Server) {
 		bigTable(t, s, "dirty", 20, "pg_default")
 		p := physical(t, s, "checkpoint=spread")
@@ -130,6 +137,7 @@ func TestPhysicalPlakarEndsInCheckpoint(t *testing.T) {
 
 // The plugin alone is killed: no process, session or slot of its may stay.
 func TestPhysicalPluginKilled(t *testing.T) {
+	t.Parallel()
 	streams(t, func(t *testing.T, s *harness.Server) {
 		p := physical(t, s, slow)
 		running := p.Start("backup", "@phys")
@@ -157,6 +165,8 @@ func tmpfs(t *testing.T, size string) string {
 
 // A full disk below the spool makes the backup slower, not wrong.
 func TestPhysicalSpoolFull(t *testing.T) {
+	t.Parallel()
+	harness.Once(t, "the spool is no matter of the server")
 	s := harness.Start(t)
 	bigTable(t, s, "big", 30, "pg_default")
 	for _, option := range []string{"spool_dir=" + tmpfs(t, "3m"), "spool_size=0", "spool_size=12MiB"} {
@@ -177,6 +187,8 @@ func TestPhysicalSpoolFull(t *testing.T) {
 // the last record, exits with 0 and may even list a snapshot: nothing that a plugin
 // could change.)
 func TestPhysicalStoreFull(t *testing.T) {
+	t.Parallel()
+	harness.Once(t, "the store is no matter of the server")
 	s := harness.Start(t)
 	s.Exec(t, "postgres", "CREATE TABLE noise AS SELECT sha512((random()::text || i)::bytea) AS v FROM generate_series(1, 200000) i")
 	p := physical(t, s)
@@ -191,16 +203,30 @@ func TestPhysicalStoreFull(t *testing.T) {
 // WAL that the server would have removed during the backup is held by the slot; where
 // none can be made, the backup that lacks it fails.
 func TestPhysicalWALIsHeld(t *testing.T) {
+	t.Parallel()
 	for slots, status := range map[string]int{"10": 0, "0": 1} {
 		t.Run(slots+" slots", func(t *testing.T) {
-			s := harness.Start(t, harness.Conf("max_replication_slots = "+slots, "min_wal_size = 32MB", "max_wal_size = 32MB"))
-			p := physical(t, s, "max_rate=8M")
+			t.Parallel()
+			s := harness.Start(t, harness.InitdbArgs("--wal-segsize=1"), harness.Conf("max_replication_slots = "+slots,
+				"min_wal_size = 2MB", "max_wal_size = 2MB", "wal_recycle = off"))
+			p := physical(t, s, slow)
+			first := s.QueryText(t, "postgres", "SELECT pg_walfile_name(pg_current_wal_lsn())")
 			running := p.Start("backup", "@phys")
 			streaming(t, s)
-			for range 4 {
-				s.Exec(t, "postgres", "SELECT pg_switch_wal(); CREATE TABLE IF NOT EXISTS filler AS SELECT 1")
+			const oldest = "SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'"
+			for step := range 6 {
+				s.Exec(t, "postgres", "CREATE TABLE IF NOT EXISTS filler AS SELECT 1; INSERT INTO filler VALUES (2)")
+				s.Exec(t, "postgres", "SELECT pg_switch_wal()")
 				s.Exec(t, "postgres", "CHECKPOINT")
-				s.Exec(t, "postgres", "INSERT INTO filler VALUES (2)")
+				if gone := s.QueryText(t, "postgres", oldest) > first; gone && status == 0 {
+					t.Errorf("segment %s was removed at step %d", first, step)
+				}
+			}
+			if gone := s.QueryText(t, "postgres", oldest) > first; !gone && status != 0 {
+				t.Errorf("segment %s is still there, which proves nothing", first)
+			}
+			if s.QueryText(t, "postgres", "SELECT count(*) FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'") != "1" {
+				t.Error("the files were sent already, which proves nothing")
 			}
 			result := running.Wait()
 			if result.ExitCode != status {
@@ -216,6 +242,7 @@ func TestPhysicalWALIsHeld(t *testing.T) {
 
 // Without a free slot the backup is made all the same, with a warning.
 func TestPhysicalNoSlot(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, harness.Conf("max_replication_slots = 0"))
 	p := physical(t, s)
 	snapshot, result := p.Backup("@phys")

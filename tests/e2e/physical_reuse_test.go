@@ -42,12 +42,14 @@ func counted(t *testing.T, p *harness.Plakar) func() int64 {
 // What did not change is not even read by plakar a second time, whether it waits in
 // memory or on disk; a file that does not fit into the spool is.
 func TestPhysicalUnchangedIsNotRead(t *testing.T) {
+	t.Parallel()
 	const mega = 1 << 20
 	for _, c := range []struct {
 		spool  string
 		reused bool
 	}{{"1GiB", true}, {"0", false}} {
 		t.Run("spool_size="+c.spool, func(t *testing.T) {
+			t.Parallel()
 			s := harness.Start(t)
 			withTablespace(t, s)
 			bigTable(t, s, "big", 60, "elsewhere")
@@ -70,6 +72,7 @@ func TestPhysicalUnchangedIsNotRead(t *testing.T) {
 // A file that changed within the same second, with the same size and time, is
 // another file.
 func TestPhysicalNothingStale(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	const megabyte = 1 << 20
 	sizes := map[string]int{"small": 100, "large": 9 * megabyte, "larger-than-spool": 13 * megabyte}
@@ -96,6 +99,8 @@ func TestPhysicalNothingStale(t *testing.T) {
 
 // The plugin's memory does not grow with the cluster.
 func TestPhysicalMemory(t *testing.T) {
+	t.Parallel()
+	harness.Once(t, "the memory is the plugin's")
 	s := harness.Start(t)
 	for i := range 6 { // between the limits for files in memory, and above them
 		bigTable(t, s, fmt.Sprintf("t%d", i), []int{7, 7, 7, 7, 120, 200}[i], "pg_default")

@@ -16,7 +16,8 @@ import (
 )
 
 func TestPhysicalRoundTrip(t *testing.T) {
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	t.Parallel()
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major), harness.InitdbArgs("--data-checksums"))
 		harness.SeedHard(t, s)
 		s.Exec(t, harness.SeedDatabase, "TRUNCATE app.unlogged") // PostgreSQL empties it after a recovery
@@ -58,7 +59,8 @@ func checkManifest(t *testing.T, dataDir string) {
 // With tablespaces: the restored cluster starts where it is, and can be backed up
 // again, with nothing twice in it.
 func TestPhysicalTablespaces(t *testing.T) {
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	t.Parallel()
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major), harness.Conf("allow_in_place_tablespaces = on"))
 		withTablespace(t, s)
 		s.Exec(t, "postgres", "CREATE TABLESPACE inside LOCATION ''")
@@ -110,8 +112,10 @@ func TestPhysicalTablespaces(t *testing.T) {
 // A tablespace that the server does not send, because of what its link leads
 // to, fails the backup.
 func TestPhysicalTablespaceNotSent(t *testing.T) {
+	t.Parallel()
 	for name, beside := range map[string]bool{"outside the data directory": false, "tablespaces is a link": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := harness.Start(t)
 			withTablespace(t, s)
 			oid := s.QueryText(t, "postgres", "SELECT oid FROM pg_tablespace WHERE spcname = 'elsewhere'")
@@ -155,6 +159,7 @@ func relations(paths []string) []string {
 
 // Under write load the backup is of one moment.
 func TestPhysicalUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, harness.Conf("full_page_writes = on", "max_wal_size = 64MB", "min_wal_size = 32MB"))
 	withTablespace(t, s)
 	tool(t, s, "postgres", "pgbench", "--initialize", "--quiet", "--scale=5")
@@ -183,6 +188,7 @@ func TestPhysicalUnderLoad(t *testing.T) {
 
 // From a standby, itself made from a backup.
 func TestPhysicalStandby(t *testing.T) {
+	t.Parallel()
 	primary := harness.Start(t, harness.Conf("full_page_writes = on"))
 	withTablespace(t, primary)
 	p := physical(t, primary)
@@ -211,8 +217,10 @@ func TestPhysicalStandby(t *testing.T) {
 // A role that may do nothing but replicate: what the manifest cannot learn is in
 // its warnings, and the backup is complete.
 func TestPhysicalReplicationRoleOnly(t *testing.T) {
+	t.Parallel()
 	for name, hba := range map[string]string{"with SQL": "local all nobody reject", "without SQL": "host all keeper all reject"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := harness.Start(t, harness.HBA(hba))
 			withTablespace(t, s)
 			s.Exec(t, "postgres", "CREATE ROLE keeper LOGIN REPLICATION PASSWORD 'k'; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
@@ -232,6 +240,7 @@ func TestPhysicalReplicationRoleOnly(t *testing.T) {
 }
 
 func TestPhysicalRefuses(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	s.Exec(t, "postgres", "CREATE ROLE reader LOGIN PASSWORD "+harness.Literal(s.Password))
 	for _, c := range []struct{ location, option, want string }{
@@ -254,6 +263,8 @@ func TestPhysicalRefuses(t *testing.T) {
 
 // Without any one of its files a cluster is lost.
 func TestPhysicalIgnore(t *testing.T) {
+	t.Parallel()
+	harness.Once(t, "it is refused before the backup begins")
 	s := harness.Start(t)
 	p := physical(t, s)
 	list := filepath.Join(t.TempDir(), "patterns")
@@ -271,6 +282,7 @@ func TestPhysicalIgnore(t *testing.T) {
 
 // The server does not send what a link in the data directory leads to.
 func TestPhysicalLinkedConfiguration(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	file := filepath.Join(s.DataDir, "pg_hba.conf")
 	moved := filepath.Join(s.Dir(t, "etc"), "pg_hba.conf")

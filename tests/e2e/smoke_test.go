@@ -9,9 +9,12 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
 
+func TestMain(m *testing.M) { harness.Main(m) }
+
 // The main job: a whole cluster, with everything that is hard to carry over,
 // into a snapshot and out of it into an empty server.
 func TestClusterRoundTrip(t *testing.T) {
+	t.Parallel()
 	src, dst := harness.Start(t), harness.Start(t)
 	harness.Seed(t, src)
 	p := harness.NewPlakar(t)

@@ -63,14 +63,7 @@ func registry() []part {
 	}
 }
 
-// TestMain runs more cases at once than there are CPUs: most of them wait.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set("6")
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { harness.Main(m) }
 
 // TestFaults makes everything in the registry happen.
 func TestFaults(t *testing.T) {

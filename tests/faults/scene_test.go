@@ -22,7 +22,7 @@ import (
 const (
 	// soon is how long what a run used may outlive it; the promise is 5 s, the rest
 	// is for a machine that does other things as well.
-	soon = 10 * time.Second
+	soon = 20 * time.Second
 	// eventually is for what has no promise, or a longer one.
 	eventually = 60 * time.Second
 )

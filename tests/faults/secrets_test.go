@@ -123,44 +123,50 @@ func TestSecrets(t *testing.T) {
 			s.configure(w)
 			secrets := append(w.secrets, passphrase)
 
-			release := s.halt()
-			run := s.backup()
-			s.blocked()
-			s.nowhere(secrets)
-			release()
-			result := s.end(run)
-			if result.ExitCode != 0 {
-				t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
-			}
-			s.without("a backup's output", result.Output(), secrets)
-			snapshot := s.plakar.Snapshots()[0]
-			for _, path := range s.plakar.Ls(snapshot) {
-				s.without(path, string(s.plakar.Cat(snapshot, path)), secrets)
-			}
-
-			s.snapshot = snapshot
-			_, release = s.lock("t")
-			run = s.plakar.Start("restore", "-to", "@dst", "-o", "databases="+s.db, snapshot)
-			pid := s.blocked()
-			s.nowhere(secrets)
-			s.server.Exec(s, "postgres", "SELECT pg_terminate_backend("+pid+")")
-			result = s.end(run)
-			release()
-			if result.ExitCode != 1 {
-				t.Errorf("exit status %d", result.ExitCode)
-			}
-			s.without("a restore's failure", result.Output(), secrets)
-			s.nothingLeft(false)
-
-			release = s.halt()
-			run = s.backup()
-			s.blocked()
-			run.Kill()
-			s.without("a killed backup's output", run.Wait().Output(), secrets)
-			s.nothingLeft(true)
-			release()
+			s.reveal(func() []string { return secrets })
 		})
 	}
+}
+
+// reveal looks for secrets while a backup and a restore run, and in what they leave.
+func (s *scene) reveal(secrets func() []string) {
+	s.Helper()
+	release := s.halt()
+	run := s.backup()
+	s.blocked()
+	s.nowhere(secrets())
+	release()
+	result := s.end(run)
+	if result.ExitCode != 0 {
+		s.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
+	}
+	s.without("a backup's output", result.Output(), secrets())
+	snapshot := s.plakar.Snapshots()[0]
+	for _, path := range s.plakar.Ls(snapshot) {
+		s.without(path, string(s.plakar.Cat(snapshot, path)), secrets())
+	}
+
+	s.snapshot = snapshot
+	_, release = s.lock("t")
+	run = s.plakar.Start("restore", "-to", "@dst", "-o", "databases="+s.db, snapshot)
+	pid := s.blocked()
+	s.nowhere(secrets())
+	s.server.Exec(s, "postgres", "SELECT pg_terminate_backend("+pid+")")
+	result = s.end(run)
+	release()
+	if result.ExitCode != 1 {
+		s.Errorf("exit status %d", result.ExitCode)
+	}
+	s.without("a restore's failure", result.Output(), secrets())
+	s.nothingLeft(false)
+
+	release = s.halt()
+	run = s.backup()
+	s.blocked()
+	run.Kill()
+	s.without("a killed backup's output", run.Wait().Output(), secrets())
+	s.nothingLeft(true)
+	release()
 }
 
 // TestSecretsInMistakes: what is wrong is named, but not repeated, when it may be a

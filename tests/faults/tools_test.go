@@ -21,13 +21,13 @@ func (s *scene) tools(scripts map[string]string) string {
 		file := filepath.Join(dir, tool)
 		script, fake := scripts[tool]
 		if !fake {
-			if err := os.Symlink(s.server.Tool(tool), file); err != nil {
+			if err := os.Symlink(s.server.ClientTool(tool), file); err != nil {
 				s.Fatal(err)
 			}
 			continue
 		}
 		script = "#!/bin/sh\ncase \"$1\" in --version) exec REAL/" + tool + " --version ;; esac\n" + script + "\n"
-		script = strings.ReplaceAll(script, "REAL", s.server.BinDir)
+		script = strings.ReplaceAll(script, "REAL", s.server.ToolsDir)
 		if err := os.WriteFile(file, []byte(script), 0o755); err != nil { //nolint:gosec // a program
 			s.Fatal(err)
 		}

@@ -12,6 +12,9 @@
 //
 //	PG_BINDIRS  servers to use, "15=/usr/lib/postgresql/15/bin:17=/x/bin"
 //	PG_MAJOR    the major version that Start uses when none is asked for
+//	PG_TOOLS    the major version of the client tools that the package is given for
+//	            servers that are older, else each server's own
+//	PG_LEFT_OUT a file that gets a line for each test that Once left out, and why
 //	PLAKAR      the plakar command, else .cache/plakar is built
 //	PLAKAR_PKG  the package to install, else "make package" is run
 //	CI          when true, a missing tool fails the test instead of skipping it

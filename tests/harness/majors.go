@@ -43,15 +43,35 @@ func Majors() []int {
 	return majors
 }
 
-// EachMajor runs f as a subtest for every major version found.
+// EachMajor runs f as a parallel subtest for every major version found.
 func EachMajor(t *testing.T, f func(t *testing.T, major int)) {
 	t.Helper()
+	each(t, Majors(), f)
+}
+
+// EachMajorOfRun is EachMajor unless PG_MAJOR is set: then it is for that version only,
+// because the other ones have a run of their own.
+func EachMajorOfRun(t *testing.T, f func(t *testing.T, major int)) {
+	t.Helper()
 	majors := Majors()
+	if os.Getenv("PG_MAJOR") != "" {
+		major, err := DefaultMajor()
+		must(t, err)
+		majors = []int{major}
+	}
+	each(t, majors, f)
+}
+
+func each(t *testing.T, majors []int, f func(t *testing.T, major int)) {
+	t.Helper()
 	if len(majors) == 0 {
 		Missing(t, "no PostgreSQL server binaries found; run tests/setup/postgres.sh")
 	}
 	for _, major := range majors {
-		t.Run(fmt.Sprintf("pg%d", major), func(t *testing.T) { f(t, major) })
+		t.Run(fmt.Sprintf("pg%d", major), func(t *testing.T) {
+			t.Parallel()
+			f(t, major)
+		})
 	}
 }
 
@@ -85,6 +105,30 @@ func BinDir(tb testing.TB, major int) string {
 		Missing(tb, "PostgreSQL %d not found; run tests/setup/postgres.sh or tests/setup/majors.sh %d", major, major)
 	}
 	return dir
+}
+
+// ToolsDir returns the directory of the client programs that the package uses with
+// a server of a major version.
+func ToolsDir(tb testing.TB, server int) string {
+	tb.Helper()
+	major, err := toolsMajor(server)
+	must(tb, err)
+	return BinDir(tb, major)
+}
+
+// toolsMajor returns the major version of the client tools that a server of the
+// given version is backed up and restored with: $PG_TOOLS, or the server's own
+// when there is none or the server is newer.
+func toolsMajor(server int) (int, error) {
+	want := os.Getenv("PG_TOOLS")
+	if want == "" {
+		return server, nil
+	}
+	major, err := strconv.Atoi(want)
+	if err != nil {
+		return 0, fmt.Errorf("PG_TOOLS=%s: not a major version", want)
+	}
+	return max(major, server), nil
 }
 
 // bindirs finds the programs of every major version, once per process.

@@ -43,7 +43,7 @@ func NewPlakar(tb testing.TB) *Plakar {
 	tb.Helper()
 	pkg := Package(tb)
 	p := NewBarePlakar(tb)
-	p.MustRun("pkg", "add", pkg)
+	p.install(pkg)
 	return p
 }
 

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +25,7 @@ type Server struct {
 	SocketDir string // directory of the Unix socket
 	Major     int
 	BinDir    string // programs of this major version
+	ToolsDir  string // client programs for the package: see PG_TOOLS
 	DataDir   string
 	Password  string // of Superuser
 	Certs     *Certs // nil without TLS
@@ -52,19 +52,26 @@ func Start(tb testing.TB, opts ...Option) *Server {
 		}
 		set.major = major
 	}
-	s := &Server{
-		Host: "127.0.0.1", Major: set.major, BinDir: BinDir(tb, set.major), Password: DefaultPassword,
-	}
-	account(tb)
-	s.base = tempDir(tb)
-	s.DataDir = filepath.Join(s.base, "data")
-	s.SocketDir = s.Dir(tb, "s")
-	tb.Cleanup(func() { s.logOnFailure(tb) })
+	s := newServer(tb, set.major, DefaultPassword)
 	s.create(tb, set)
 	s.Start(tb)
 	if set.password != DefaultPassword {
 		s.SetPassword(tb, set.password)
 	}
+	return s
+}
+
+// newServer makes the directories of a server.
+func newServer(tb testing.TB, major int, password string) *Server {
+	tb.Helper()
+	account(tb)
+	s := &Server{
+		Host: "127.0.0.1", Major: major, Password: password,
+		BinDir: BinDir(tb, major), ToolsDir: ToolsDir(tb, major), base: tempDir(tb),
+	}
+	s.DataDir = filepath.Join(s.base, "data")
+	s.SocketDir = s.Dir(tb, "s")
+	tb.Cleanup(func() { s.logOnFailure(tb) })
 	return s
 }
 
@@ -149,12 +156,7 @@ func Adopt(tb testing.TB, dataDir string, opts ...Option) *Server {
 	}
 	_, err = fmt.Sscan(string(version), &set.major)
 	must(tb, err)
-	s := &Server{Host: "127.0.0.1", Major: set.major, BinDir: BinDir(tb, set.major), Password: set.password}
-	account(tb)
-	s.base = tempDir(tb)
-	s.DataDir = filepath.Join(s.base, "data")
-	s.SocketDir = s.Dir(tb, "s")
-	tb.Cleanup(func() { s.logOnFailure(tb) })
+	s := newServer(tb, set.major, set.password)
 	must(tb, copyTree(dataDir, s.DataDir))
 	conf := append([]string{
 		"listen_addresses = '127.0.0.1'", "unix_socket_directories = '" + s.SocketDir + "'",
@@ -213,10 +215,13 @@ func (s *Server) Log(tb testing.TB) string {
 // Tool returns the path of a program of the server's version.
 func (s *Server) Tool(name string) string { return filepath.Join(s.BinDir, name) }
 
-// BinDirOption is the connector option that makes the package use the
-// server's own client programs: those of the harness are not where packages
-// put them.
-func (s *Server) BinDirOption() string { return "pg_bin_dir=" + s.BinDir }
+// ClientTool returns the path of a client program that the package uses with this
+// server: of the server's version unless PG_TOOLS asks for a newer one.
+func (s *Server) ClientTool(name string) string { return filepath.Join(s.ToolsDir, name) }
+
+// BinDirOption is the connector option that makes the package use ToolsDir: the
+// programs of the harness are not where packages put them.
+func (s *Server) BinDirOption() string { return "pg_bin_dir=" + s.ToolsDir }
 
 func (s *Server) logFile() string { return filepath.Join(s.base, "log") }
 
@@ -230,19 +235,6 @@ func (s *Server) logOnFailure(tb testing.TB) {
 	}
 	const most = 4096
 	tb.Logf("end of the log of PostgreSQL %d on port %d:\n%s", s.Major, s.Port, log[max(0, len(log)-most):])
-}
-
-// FreePort returns a TCP port on 127.0.0.1 that nobody listens on.
-func FreePort(tb testing.TB) int {
-	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(tb, err)
-	defer func() { _ = listener.Close() }()
-	addr, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		tb.Fatalf("not a TCP address: %v", listener.Addr())
-	}
-	return addr.Port
 }
 
 func must(tb testing.TB, err error) {
