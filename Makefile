@@ -28,13 +28,18 @@ TEST_PACKAGE := $(CURDIR)/$(NAME)_$(TEST_VERSION)_$(HOST_OS)_$(HOST_ARCH).ptar
 TEST_ENV      = PLAKAR="$(TEST_PLAKAR)" PLAKAR_PKG="$(TEST_PACKAGE)"
 UNIT          = $$($(GO) list ./... | grep -v /tests/)
 
+# Servers in containers: the image of a major version, and which versions.
+IMAGE     ?= postgres:%d
+MAJORS    ?= 15 16 17 18
+TESTFLAGS ?=
+
 GOLANGCI_VERSION := v2.12.2
 GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help build package install uninstall reinstall demo test unit-test e2e integration-test \
-	test-tools test-package testdb lint bench clean FORCE
+	test-tools test-package engine testdb lint bench clean FORCE
 
 help: ## list the targets
 	@echo "targets:"
@@ -42,6 +47,7 @@ help: ## list the targets
 		awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo "variables:"
 	@echo "  VERSION=$(VERSION)  PLAKAR=$(PLAKAR)  GOOS=$(GOOS)  GOARCH=$(GOARCH)"
+	@echo "  IMAGE=$(IMAGE)  MAJORS='$(MAJORS)'  TESTFLAGS=$(TESTFLAGS)  (integration-test)"
 
 build: $(BINARIES) ## build the plugin's programs (GOOS and GOARCH choose the platform)
 
@@ -79,10 +85,10 @@ demo: ## back up and restore a throw-away server, with every command shown
 test-tools: $(TEST_PLAKAR)
 	tests/setup/postgres.sh
 
-test-package: test-tools
+test-package: $(TEST_PLAKAR)
 	@$(MAKE) -s package VERSION=$(TEST_VERSION) PLAKAR='$(TEST_PLAKAR)' GOOS=$(HOST_OS) GOARCH=$(HOST_ARCH)
 
-test: test-package ## set up what is missing, vet, unit tests, end-to-end tests on one server version
+test: test-tools test-package ## set up what is missing, vet, unit tests, end-to-end tests on one server version
 	$(GO) vet ./...
 	$(MAKE) -s unit-test
 	$(TEST_ENV) $(GO) test -count=1 -timeout 30m ./tests/...
@@ -92,21 +98,29 @@ unit-test: ## the tests that need neither plakar nor a whole cluster
 	@race=; if command -v "$$($(GO) env CC)" >/dev/null 2>&1; then race=-race; export CGO_ENABLED=1; fi; \
 	set -x; $(GO) test $$race -timeout 10m $(UNIT)
 
-e2e: test-package ## end-to-end tests on one server version (PG_MAJOR=17)
+e2e: test-tools test-package ## end-to-end tests on one server version (PG_MAJOR=17)
 	$(TEST_ENV) $(GO) test -count=1 -timeout 30m ./tests/e2e/... ./tests/faults/...
 
-integration-test: test-package ## end-to-end tests on every server version found
-	@for major in $$($(GO) run ./tests/harness/majors); do \
-		echo "== PostgreSQL $$major"; \
-		$(TEST_ENV) PG_MAJOR=$$major $(GO) test -count=1 -timeout 30m ./tests/e2e/... ./tests/faults/... || exit 1; \
+engine:
+	@tests/setup/container.sh '$(IMAGE)'
+
+integration-test: engine test-package ## end-to-end tests with servers in containers (IMAGE, MAJORS, TESTFLAGS)
+	@bindirs=$$(tests/setup/container.sh '$(IMAGE)' $(MAJORS)) || exit 1; \
+	image=$$(printf '%s' '$(IMAGE)' | sed 's/%d/$(lastword $(MAJORS))/g'); \
+	(cd tests/container && PGCONTAINER_IMAGE=$$image $(GO) test -count=1 ./...) || exit 1; \
+	for major in $(MAJORS); do \
+		echo "== PostgreSQL $$major in containers of $(IMAGE)"; \
+		$(TEST_ENV) PG_IMAGE='$(IMAGE)' PG_BINDIRS="$$bindirs" PG_MAJOR=$$major \
+			$(GO) test -count=1 -timeout 30m $(TESTFLAGS) ./tests/e2e/... ./tests/faults/... || exit 1; \
 	done
 
-testdb: ## a throw-away server on port 9999, until Ctrl-C
+testdb: ## a throw-away server on port 9999, until Ctrl-C (PG_MAJOR, PORT, IMAGE)
 	tests/setup/testdb.sh
 
 # A cache of this tree alone: findings carry paths, which the exclusions match.
 lint: $(GOLANGCI) ## golangci-lint, as .golangci.yml says
 	GOLANGCI_LINT_CACHE='$(CACHE)/golangci-lint' '$(GOLANGCI)' run ./...
+	cd tests/container && GOLANGCI_LINT_CACHE='$(CACHE)/golangci-lint' '$(GOLANGCI)' run ./...
 
 $(GOLANGCI):
 	@mkdir -p '$(CACHE)/bin'

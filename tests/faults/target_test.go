@@ -161,6 +161,8 @@ var targetFaults = []fault{
 			must(s, syscall.Stat(dir, &owner))
 			s.small(dir, "24m")
 			must(s, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+			s.server.Stop(harness.Fast) // a container has what was mounted when it started
+			s.server.Start(s)
 			s.server.Exec(s, "postgres", "CREATE ROLE faults_owner")
 			s.server.Exec(s, "postgres", "CREATE TABLESPACE small LOCATION "+harness.Literal(dir))
 			s.server.Exec(s, "postgres", "CREATE DATABASE "+s.db+" TABLESPACE small")

@@ -13,6 +13,10 @@ import (
 	"time"
 )
 
+// imageUser is the user and group of a container's server when this machine has
+// no account for it: that of the official images.
+const imageUser = 999
+
 // owner is the account that servers run as: our own one, or postgres when we
 // are root, because PostgreSQL refuses to run as root.
 type owner struct{ uid, gid int }
@@ -22,6 +26,9 @@ var serverOwner = sync.OnceValues(func() (owner, error) {
 		return owner{os.Getuid(), os.Getgid()}, nil
 	}
 	account, err := user.Lookup("postgres")
+	if err != nil && os.Getenv("PG_IMAGE") != "" {
+		return owner{imageUser, imageUser}, nil
+	}
 	if err != nil {
 		return owner{}, fmt.Errorf("servers cannot run as root: %w; run tests/setup/postgres.sh", err)
 	}

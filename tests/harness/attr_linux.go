@@ -3,10 +3,10 @@ package harness
 import "syscall"
 
 // serverAttr runs a server in a group of its own (Ctrl-C is for the test, not
-// for the server) and ends it when the test process dies.
-func serverAttr() *syscall.SysProcAttr {
+// for the server), as the given user, and ends it when the test process dies.
+func serverAttr(who *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
-		Setpgid: true, Credential: credential(), Pdeathsig: syscall.SIGQUIT,
+		Setpgid: true, Credential: who, Pdeathsig: syscall.SIGQUIT,
 	}
 }
 

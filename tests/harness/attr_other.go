@@ -4,8 +4,8 @@ package harness
 
 import "syscall"
 
-func serverAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Credential: credential()}
+func serverAttr(who *syscall.Credential) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Credential: who}
 }
 
 func clientAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -1,7 +1,8 @@
 // Package harness gives tests the real parts: throw-away PostgreSQL servers
 // of every major version found on the machine, the plakar command with a home
 // and a store of its own, a database that is hard on purpose, and fingerprints
-// that prove a round trip.
+// that prove a round trip. A server is a program of the machine or a container;
+// nothing else differs between the two.
 //
 // Everything that it starts is stopped in the test's cleanup, and by the
 // kernel (on Linux) when the test process dies. Nothing of the user's own
@@ -11,6 +12,8 @@
 // Environment:
 //
 //	PG_BINDIRS  servers to use, "15=/usr/lib/postgresql/15/bin:17=/x/bin"
+//	PG_IMAGE    run servers in containers of this image, "postgres:%d"; PG_BINDIRS
+//	            then has the client tools. "make integration-test" sets all that
 //	PG_MAJOR    the major version that Start uses when none is asked for
 //	PG_TOOLS    the major version of the client tools that the package is given for
 //	            servers that are older, else each server's own

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -44,7 +45,11 @@ func (s *Server) Stop(mode Mode) {
 	if !ok {
 		panic("harness: unknown stop mode " + string(mode))
 	}
-	_ = s.proc.cmd.Process.Signal(signal)
+	if mode == Crash {
+		s.killPostmaster()
+	} else {
+		_ = s.proc.cmd.Process.Signal(signal)
+	}
 	select {
 	case <-s.proc.done:
 	case <-time.After(60 * time.Second):
@@ -54,17 +59,35 @@ func (s *Server) Stop(mode Mode) {
 	s.proc = nil
 }
 
+// killPostmaster sends SIGKILL, which a program that runs a container could not
+// pass on, to the process that postmaster.pid names.
+func (s *Server) killPostmaster() {
+	select {
+	case <-s.proc.done: // the file may be of a process that has gone
+		return
+	default:
+	}
+	content, err := os.ReadFile(filepath.Join(s.DataDir, "postmaster.pid"))
+	first, _, _ := strings.Cut(string(content), "\n")
+	pid, perr := strconv.Atoi(first)
+	if err != nil || perr != nil || pid <= 1 {
+		_ = s.proc.cmd.Process.Kill()
+		return
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
 func startServer(s *Server) (*process, error) {
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(s.Tool("postgres"), "-D", s.DataDir, "-p", strconv.Itoa(s.Port)) //nolint:gosec // our own server
+	cmd, err := serverCommand(s.BinDir, s.base, "postgres", "-D", s.DataDir, "-p", strconv.Itoa(s.Port))
+	if err != nil {
+		return nil, err
+	}
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Dir = s.base
-	cmd.Env = serverEnv(s.base)
-	cmd.SysProcAttr = serverAttr()
 	return launch(cmd)
 }
 
@@ -83,10 +106,10 @@ func initdb(binDir, path string, args []string) error {
 		"-D", path, "-U", Superuser, "--pwfile", pwfile, "-A", "scram-sha-256", "--no-sync",
 		"-E", "UTF8", "--locale", "C.UTF-8", "--no-instructions",
 	}, args...)
-	cmd := exec.Command(filepath.Join(binDir, "initdb"), all...) //nolint:gosec // a tool found by the harness
-	cmd.Dir = parent
-	cmd.Env = serverEnv(parent)
-	cmd.SysProcAttr = serverAttr()
+	cmd, err := serverCommand(binDir, parent, "initdb", all...)
+	if err != nil {
+		return err
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}

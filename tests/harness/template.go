@@ -41,7 +41,15 @@ func template(binDir string, major int, args []string) (string, error) {
 
 // templateKey changes with everything that the data directory depends on.
 func templateKey(binDir string, args []string) (string, error) {
-	info, err := os.Stat(filepath.Join(binDir, "postgres"))
+	image, err := imageOf(binDir)
+	if err != nil {
+		return "", err
+	}
+	program := "postgres"
+	if image != "" {
+		program = "psql" // only the client tools have been copied out of it
+	}
+	info, err := os.Stat(filepath.Join(binDir, program))
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +57,7 @@ func templateKey(binDir string, args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	all := fmt.Sprint(binDir, info.Size(), info.ModTime().UnixNano(), who, DefaultPassword, strings.Join(args, "\x00"))
+	all := fmt.Sprint(image, binDir, info.Size(), info.ModTime().UnixNano(), who, DefaultPassword, strings.Join(args, "\x00"))
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(all)))[:16], nil
 }
 

@@ -3,13 +3,40 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
-# as_server runs a command as the account that servers run as: PostgreSQL
-# refuses to run as root.
+# server_ids prints uid:gid of the account that servers run as: PostgreSQL refuses
+# to run as root. Without an account for it, a container's has the official
+# image's numbers.
+server_ids() {
+	if [ "$(id -u)" != 0 ]; then
+		echo "$(id -u):$(id -g)"
+	elif id postgres >/dev/null 2>&1; then
+		echo "$(id -u postgres):$(id -g postgres)"
+	else
+		echo 999:999
+	fi
+}
+
+# as_server runs a command as that account.
 as_server() {
 	if [ "$(id -u)" = 0 ]; then
-		setpriv --reuid=postgres --regid=postgres --clear-groups env HOME="$work" LC_ALL=C.UTF-8 "$@"
+		local ids
+		ids=$(server_ids)
+		setpriv --reuid="${ids%:*}" --regid="${ids#*:}" --clear-groups env HOME="$work" LC_ALL=C.UTF-8 "$@"
 	else
 		env LC_ALL=C.UTF-8 "$@"
+	fi
+}
+
+# server_program <bindir> <program> [argument]...: runs initdb or postgres, of the
+# image in $image if there is one.
+server_program() {
+	local bindir=$1
+	shift
+	if [ -n "${image:-}" ]; then
+		"$cache/container/pgcontainer" -image "$image" -user "$(server_ids)" -mount "$work" -dir "$work" \
+			-env LC_ALL=C.UTF-8 -- "$@"
+	else
+		as_server "$bindir/$1" "${@:2}"
 	fi
 }
 
@@ -25,8 +52,8 @@ make_server() {
 	mkdir -p "$2"
 	printf '%s\n' "$3" >"$2/pw"
 	chmod 700 "$2"
-	[ "$(id -u)" != 0 ] || chown -R postgres "$2"
-	as_server "$1/initdb" -D "$2/data" -U postgres --pwfile="$2/pw" -A scram-sha-256 -E UTF8 \
+	[ "$(id -u)" != 0 ] || chown -R "$(server_ids)" "$2"
+	server_program "$1" initdb -D "$2/data" -U postgres --pwfile="$2/pw" -A scram-sha-256 -E UTF8 \
 		--locale=C.UTF-8 --no-sync --no-instructions >"$2/initdb.log" 2>&1 || {
 		cat "$2/initdb.log" >&2
 		return 1

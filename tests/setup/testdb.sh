@@ -1,19 +1,45 @@
 #!/bin/bash
 # A throw-away server on port 9999 (or $PORT) with the shop's data, in the
-# foreground, removed on Ctrl-C.
+# foreground, removed on Ctrl-C: a container of $IMAGE, else, or when IMAGE is
+# empty, the programs of this machine. $PG_MAJOR chooses the version.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 . "$(dirname -- "$0")/server.sh"
 
-"$top/tests/setup/postgres.sh"
 port=${PORT:-9999}
-bindir=$(pg_bindir "${PG_MAJOR:-}")
-[ -n "$bindir" ] || die "no PostgreSQL ${PG_MAJOR:-} found"
+if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+	die "something listens on port $port already; PORT=... chooses another one"
+fi
+
+# use_container sets $image and $bindir when a container can be had.
+use_container() {
+	local pattern=${IMAGE-postgres:%d} major=${PG_MAJOR:-18} bindirs
+	if [ -z "$pattern" ] || ! docker version >/dev/null 2>&1; then return 1; fi
+	bindirs=$("$top/tests/setup/container.sh" "$pattern" "$major") || return 1
+	image=${pattern//%d/$major}
+	bindir=${bindirs#*=}
+}
+
+image=
+tools=
+if use_container; then
+	tools=" pg_bin_dir=$bindir"
+else
+	say "no container: using the programs of this machine"
+	"$top/tests/setup/postgres.sh"
+	bindir=$(pg_bindir "${PG_MAJOR:-}")
+	[ -n "$bindir" ] || die "no PostgreSQL ${PG_MAJOR:-} found"
+	case $bindir in "$cache"/*) tools=" pg_bin_dir=$bindir" ;; esac
+fi
+
 work=$(mktemp -d)
 chmod 711 "$work"
 finish() {
 	trap - EXIT INT TERM
-	stop_server "$bindir" "$work/db"
+	if [ -f "$work/db/data/postmaster.pid" ]; then
+		kill -QUIT "$(head -n 1 "$work/db/data/postmaster.pid")" 2>/dev/null || :
+	fi
+	wait
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -21,16 +47,35 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 make_server "$bindir" "$work/db" secret
-start_server "$bindir" "$work/db" "$port"
+server_program "$bindir" postgres -D "$work/db/data" -p "$port" >"$work/log" 2>&1 &
+server=$!
 export PGHOST=127.0.0.1 PGPORT="$port" PGUSER=postgres PGPASSWORD=secret
+until "$bindir/psql" -X -q -d postgres -c 'SELECT' >/dev/null 2>&1; do
+	kill -0 "$server" 2>/dev/null || {
+		cat "$work/log" >&2
+		die "the server has ended"
+	}
+	sleep 0.1
+done
 "$bindir/psql" -X -q -d postgres -c 'CREATE DATABASE shop'
 "$bindir/psql" -X -q -d shop -v ON_ERROR_STOP=1 -f - <"$top/tests/harness/seed/shop.sql"
 
+url=postgres://postgres:secret@127.0.0.1:$port
 cat <<TEXT
-PostgreSQL $("$bindir/psql" -X -At -d postgres -c 'SHOW server_version') on port $port, until Ctrl-C:
+PostgreSQL $("$bindir/psql" -X -At -d postgres -c 'SHOW server_version') on port $port${image:+, a container of $image}, until Ctrl-C:
 
-    psql postgres://postgres:secret@127.0.0.1:$port/shop
-    plakar source add testdb postgres://postgres:secret@127.0.0.1:$port/
+    psql $url/shop
+
+Back it up:
+
+    plakar source add testdb $url/$tools
     plakar backup @testdb
+
+Restore a snapshot into it; its databases take the place of those of the same name:
+
+    plakar destination add testdb $url/ recreate=true$tools
+    plakar restore -to @testdb <snapid>
 TEXT
-while [ -f "$work/db/data/postmaster.pid" ]; do sleep 1; done
+wait "$server" || :
+cat "$work/log" >&2
+die "the server has ended"
