@@ -3,6 +3,8 @@ package pgtools
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
@@ -32,6 +34,43 @@ func DumpArgs(o *options.Import, connString string) []string {
 	args = each(args, "--table=", o.Tables)
 	args = each(args, "--exclude-table=", o.ExcludeTables)
 	return each(args, "--exclude-table-data=", o.ExcludeTableData)
+}
+
+// Part is what one process dumps of a database that several dump together.
+type Part struct {
+	Section  string // of the database, as --section names it
+	Snapshot string // that another session exported and holds
+	// Only is the one table to dump, Without are those to leave out; see Pattern.
+	Only    string
+	Without []string
+	Empty   bool // an archive with nothing in it
+	// LockTimeout is for a user who gave none: what the process has to wait for waits
+	// for the holder of the snapshot.
+	LockTimeout time.Duration
+}
+
+// PartArgs is pg_dump's argument list for a part of a database.
+func PartArgs(o *options.Import, p Part, connString string) []string {
+	all := *o
+	if all.LockTimeout == 0 {
+		all.LockTimeout = p.LockTimeout
+	}
+	args := append(DumpArgs(&all, connString), "--section="+p.Section, "--snapshot="+p.Snapshot)
+	if p.Empty {
+		// The section of the data, less the data.
+		args = append(args, "--schema-only")
+	}
+	if p.Only != "" {
+		args = append(args, "--table="+p.Only)
+	}
+	return each(args, "--exclude-table=", p.Without)
+}
+
+// Pattern is the pattern that matches one table only, whatever its name.
+// Source: https://www.postgresql.org/docs/18/app-psql.html#APP-PSQL-PATTERNS
+func Pattern(schema, table string) string {
+	quote := func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+	return quote(schema) + "." + quote(table)
 }
 
 // GlobalsArgs is pg_dumpall's argument list for roles and tablespaces.
