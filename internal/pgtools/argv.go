@@ -96,6 +96,8 @@ func PsqlArgs(connString string) []string {
 type Restore struct {
 	Clean  bool   // drop each object before it is created
 	Filled bool   // the database has tables already
+	Part   bool   // the archive need not have all that the options name
+	List   string // file with the entries to restore; "" for all
 	File   string // the archive; "" is standard input
 	Jobs   int    // above 1 only with a File
 }
@@ -116,7 +118,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		{o.DataOnly, "--data-only"},
 		{o.ExitOnError, "--exit-on-error"},
 		// Otherwise a name that the dump does not have goes unnoticed.
-		{len(o.Schemas)+len(o.Tables) > 0, "--strict-names"},
+		{len(o.Schemas)+len(o.Tables) > 0 && !r.Part, "--strict-names"},
 		// The rows of a table that is there already would be added to its own. But
 		// pg_restore also takes one for failed whose owner could not be set.
 		{r.Filled && !o.DataOnly && !o.SchemaOnly, "--no-data-for-failed-tables"},
@@ -127,6 +129,9 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 	}
 	args = each(args, "--schema=", o.Schemas)
 	args = each(args, "--table=", o.Tables)
+	if r.List != "" {
+		args = append(args, "--use-list="+r.List)
+	}
 	if r.File == "" {
 		return append(args, "--format=custom")
 	}
