@@ -34,7 +34,7 @@ type Document struct {
 	DumpFormat string `json:"dump_format"`
 	// Options are the effective options of the backup that are no secrets.
 	Options map[string]any `json:"options"`
-	// Files are the dumps that the snapshot was planned to hold.
+	// Files are the dumps, and parts of dumps, that the snapshot was planned to hold.
 	Files []File `json:"files"`
 
 	ClusterConfig ClusterConfig `json:"cluster_config"`
@@ -46,7 +46,7 @@ type Document struct {
 	Warnings []Warning `json:"warnings"`
 }
 
-// File is a planned dump, or the globals (roles and tablespaces).
+// File is a planned dump, a part of one, or the globals (roles and tablespaces).
 type File struct {
 	// Path is absolute in the snapshot.
 	Path string `json:"path"`

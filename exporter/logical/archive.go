@@ -17,8 +17,10 @@ import (
 // before it is restored.
 type archive struct {
 	database string        // it was made of
+	part     bool          // it is a part of a database's dump
 	file     *scratch.File // nil for a stream
 	jobs     int           // connections to restore the file with
+	made     string        // name of the database in its header; "" before begin
 	origin   string        // version of the server it was made of; "" before begin, and if it does not say
 
 	content io.Reader // of a stream: what follows head
@@ -36,10 +38,10 @@ func (a *archive) spool(files *scratch.Dir) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(f, a.content); err != nil {
+	if _, err := io.Copy(f, io.MultiReader(bytes.NewReader(a.head), a.content)); err != nil {
 		return errors.Join(fmt.Errorf("spooling the dump of database %q: %w", a.database, err), f.Remove())
 	}
-	a.file, a.content = f, nil
+	a.file, a.content, a.head = f, nil, nil
 	return nil
 }
 

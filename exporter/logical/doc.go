@@ -8,6 +8,11 @@
 // the record as it arrives or from a spooled file. Everything that can be restored
 // is, and any failure fails the restore in the end.
 //
+// A dump in parts (layout=tables) is a folder of files, which arrive in the order in
+// which they can be applied (folder.go, part.go): the definitions decide what happens
+// to the database, data may be loaded in the background, what is built on the data
+// waits for all of it. Any of the files can be restored alone, too.
+//
 // A dump never goes into a database that another dump went into, and a database is
 // dropped only by recreate=true, before its dump is fed to pg_restore, so that a
 // database that cannot be dropped is left as it was.

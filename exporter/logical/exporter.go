@@ -31,10 +31,12 @@ type Exporter struct {
 
 	server *server // nil before the first record
 
-	seen     map[string]string // paths of the dumps that arrived, by database
-	roles    bool              // the globals arrived
-	done     bool              // something was restored, or tried
-	expected []manifest.File   // from the manifest, if it arrived
+	seen     map[string]string  // paths of the dumps that arrived, by database
+	folders  map[string]*folder // the dumps in parts among them, by database
+	dirs     map[string]bool    // paths of the folders that arrived
+	roles    bool               // the globals arrived
+	done     bool               // something was restored, or tried
+	expected []manifest.File    // from the manifest, if it arrived
 
 	// Until it is certain that there is one dump for the one target database,
 	// globals and dump wait.
@@ -67,7 +69,7 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 	}
 	return &Exporter{
 		protocol: protocol, options: o, info: info, files: scratch.New(o.SpoolDir),
-		seen: make(map[string]string), slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
+		seen: make(map[string]string), folders: make(map[string]*folder), dirs: make(map[string]bool), slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
 	}, nil
 }
 
@@ -95,7 +97,8 @@ func (e *Exporter) Receive(ctx context.Context, record *connectors.Record, conte
 		}
 	}
 	if content == nil || !record.FileInfo.Mode().IsRegular() {
-		ack(nil) // a folder
+		e.dirs[record.Pathname] = true
+		ack(nil)
 		return nil
 	}
 	var err error
@@ -108,6 +111,8 @@ func (e *Exporter) Receive(ctx context.Context, record *connectors.Record, conte
 		err = e.receiveGlobals(ctx, content, ack)
 	case dump:
 		err = e.receiveDump(ctx, database, record.Pathname, content, ack)
+	case section:
+		err = e.receivePart(ctx, record.Pathname, content, ack)
 	case physical:
 		return errors.New("this is a physical backup (postgres+bin://), which no running server can take in\nhint: restore it into a folder, plakar restore -to ./pgdata SNAPSHOT, and start PostgreSQL on it")
 	default:
@@ -149,18 +154,8 @@ func (e *Exporter) receiveGlobals(ctx context.Context, content io.Reader, ack fu
 }
 
 func (e *Exporter) receiveDump(ctx context.Context, database, pathname string, content io.Reader, ack func(error)) error {
-	if other, twice := e.seen[database]; twice {
-		ack(fmt.Errorf("%s and %s are both dumps of database %q: the second one is left out", other, pathname, database))
-		return nil
-	}
-	e.seen[database] = pathname
-	if len(e.options.Databases) > 0 && !slices.Contains(e.options.Databases, database) {
-		ack(nil)
-		return nil
-	}
-	if target := e.info.Database(); target != "" && len(e.options.Databases) == 0 && len(e.seen) > 1 {
-		return fmt.Errorf("the snapshot has several dumps (%s), which cannot all go into the one database %q: nothing was restored\nhint: choose one with databases=NAME, or leave \"database\" out",
-			strings.Join(slices.Sorted(maps.Keys(e.seen)), ", "), target)
+	if wanted, err := e.admit(database, pathname, ack); err != nil || !wanted {
+		return err
 	}
 	a := newArchive(database, content)
 	restore := func(ctx context.Context) error {
@@ -180,4 +175,23 @@ func (e *Exporter) receiveDump(ctx context.Context, database, pathname string, c
 		return e.whenCertain(ctx, restore)
 	}
 	return e.inParallel(ctx, a, restore)
+}
+
+// admit decides whether the dump of database at pathname, which is a folder for one in
+// parts, is to be restored. One that is not is acknowledged.
+func (e *Exporter) admit(database, pathname string, ack func(error)) (wanted bool, err error) {
+	if other, there := e.seen[database]; there && other != pathname {
+		ack(fmt.Errorf("%s and %s are both dumps of database %q: the second one is left out", other, pathname, database))
+		return false, nil
+	}
+	e.seen[database] = pathname
+	if len(e.options.Databases) > 0 && !slices.Contains(e.options.Databases, database) {
+		ack(nil)
+		return false, nil
+	}
+	if target := e.info.Database(); target != "" && len(e.options.Databases) == 0 && len(e.seen) > 1 {
+		return false, fmt.Errorf("the snapshot has several dumps (%s), which cannot all go into the one database %q: nothing was restored\nhint: choose one with databases=NAME, or leave \"database\" out",
+			strings.Join(slices.Sorted(maps.Keys(e.seen)), ", "), target)
+	}
+	return true, nil
 }

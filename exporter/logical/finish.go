@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -63,23 +64,33 @@ func (e *Exporter) inParallel(ctx context.Context, a *archive, restore func(cont
 	}
 	e.running.Go(func() {
 		defer e.slots.Release(weight)
-		if e.stopOn(restore(ctx)) != nil {
-			e.stopped.Store(true)
-		}
+		e.inBackground(ctx, restore)
 	})
 	return nil
+}
+
+// inBackground runs restore, after which nothing more is begun if it fails and
+// exit_on_error is set.
+func (e *Exporter) inBackground(ctx context.Context, restore func(context.Context) error) {
+	if e.stopOn(restore(ctx)) != nil {
+		e.stopped.Store(true)
+	}
 }
 
 // Finish implements plugin.Target: it restores what waited and checks that
 // everything was there.
 func (e *Exporter) Finish(ctx context.Context) error {
+	var err error
 	for _, restore := range e.waiting {
-		if err := e.stopOn(restore(ctx)); err != nil {
-			return err
+		if err = e.stopOn(restore(ctx)); err != nil {
+			break
 		}
 	}
-	e.running.Wait()
-	return errors.Join(e.checkNames(), e.checkMissing(), e.checkAny())
+	e.running.Wait() // they acknowledge, which they may do no later than now
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.finishFolders(ctx), e.checkNames(), e.checkMissing(), e.checkAny())
 }
 
 // checkNames refuses names in "databases" that the snapshot does not have.
@@ -106,6 +117,8 @@ func (e *Exporter) checkMissing() error {
 			missing = append(missing, "the globals")
 		case kind == dump && e.seen[database] == "" && (len(e.options.Databases) == 0 || slices.Contains(e.options.Databases, database)):
 			missing = append(missing, fmt.Sprintf("the dump of %q", database))
+		case kind == section && !e.folders[database].has(file.Path) && (len(e.options.Databases) == 0 || slices.Contains(e.options.Databases, database)):
+			missing = append(missing, fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database))
 		}
 	}
 	if len(missing) == 0 {

@@ -14,13 +14,15 @@ import (
 const headerSize = 1 << 10
 
 // begin reads the archive's header: the oldest major version whose pg_restore
-// reads the archive, and a.origin. The format's version follows the magic; 1.15 came
-// with PostgreSQL 16 and 1.16 with 17.
+// reads the archive, a.made and a.origin. The format's version follows the magic; 1.15
+// came with PostgreSQL 16 and 1.16 with 17.
 // Source: src/bin/pg_dump/pg_backup_archiver.h
 func (a *archive) begin() (oldestReader int, err error) {
 	head := make([]byte, headerSize)
 	var n int
-	if a.file != nil {
+	if len(a.head) > 0 {
+		n = copy(head, a.head)
+	} else if a.file != nil {
 		n, err = a.file.ReadAt(head, 0)
 	} else {
 		n, err = io.ReadFull(a.content, head)
@@ -35,7 +37,7 @@ func (a *archive) begin() (oldestReader int, err error) {
 		return 0, errors.New("the dump is damaged: it does not begin like an archive of pg_dump")
 	}
 	format := int(head[0])*100 + int(head[1])
-	a.origin = origin(head[2:], format)
+	a.made, a.origin = origin(head[2:], format)
 	switch {
 	case format <= 114:
 		return 0, nil
@@ -46,13 +48,13 @@ func (a *archive) begin() (oldestReader int, err error) {
 	}
 }
 
-// origin reads the server's version from what follows the format's version in an
-// archive: revision, size of integers, size of offsets, format, compression, time,
-// database, version. It is for a message only: what is not readable gives "".
+// origin reads the names of the database and of the server's version from what follows
+// the format's version in an archive: revision, size of integers, size of offsets,
+// format, compression, time, database, version. What is not readable gives "".
 // Source: ReadHead in src/bin/pg_dump/pg_backup_archiver.c
-func origin(head []byte, format int) string {
+func origin(head []byte, format int) (database, version string) {
 	if len(head) < 4 {
-		return ""
+		return "", ""
 	}
 	r := fields{rest: head[4:], size: int(head[1])}
 	if format >= 115 {
@@ -63,8 +65,8 @@ func origin(head []byte, format int) string {
 	for range 7 {
 		r.number()
 	}
-	r.text()
-	return r.text()
+	database = r.text()
+	return database, r.text()
 }
 
 // olderThan reports whether version, like "17.5 (Debian 17.5-1)" or "18beta1", is of

@@ -24,36 +24,18 @@ func (e *Exporter) restore(ctx context.Context, a *archive) error {
 }
 
 func (e *Exporter) restoreInto(ctx context.Context, a *archive, target string) error {
-	major, err := a.begin()
+	t, err := e.prepare(ctx, a, target)
 	if err != nil {
 		return err
-	}
-	tools, err := pgtools.Find(ctx, e.options.PgBinDir, e.server.major, major, pgtools.PgRestore)
-	if err != nil {
-		return err
-	}
-	do, p, err := e.prepareDatabase(ctx, a, target, tools)
-	if err != nil {
-		return err
-	}
-	info := e.server.info.WithDatabase(target)
-	r := pgtools.Restore{Clean: do.clean, Jobs: a.jobs}
-	if !do.create {
-		if r.Filled, err = hasTables(ctx, info, target); err != nil {
-			return err
-		}
-	}
-	if len(e.options.Schemas) > 0 && !e.options.DataOnly {
-		if err := createSchemas(ctx, info, target, e.options.Schemas); err != nil {
-			return err
-		}
 	}
 	// What fails from here on is reported when the rest has been restored.
-	errs := []error{p.lost}
+	errs := []error{t.own.lost}
 	for _, do := range []func() error{
-		func() error { return e.runScript(ctx, []byte(p.settings)) },
-		func() error { return e.pgRestore(ctx, a, tools, info, r) },
-		func() error { return e.runScript(ctx, []byte(p.rest)) },
+		func() error { return e.runScript(ctx, []byte(t.own.settings)) },
+		func() error {
+			return e.pgRestore(ctx, a, t.tools, t.info, pgtools.Restore{Clean: t.do.clean, Filled: t.filled, Jobs: a.jobs})
+		},
+		func() error { return e.runScript(ctx, []byte(t.own.rest)) },
 	} {
 		err := do()
 		errs = append(errs, err)
@@ -62,6 +44,51 @@ func (e *Exporter) restoreInto(ctx context.Context, a *archive, target string) e
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// prepared is a database that a dump, or the first part of one, can go into.
+type prepared struct {
+	do     step
+	own    properties // to be restored
+	tools  pgtools.Set
+	info   conninfo.Info
+	filled bool // it has tables already
+}
+
+// prepare makes the target ready for what is in the archive.
+func (e *Exporter) prepare(ctx context.Context, a *archive, target string) (t prepared, err error) {
+	if t.tools, err = e.toolsFor(ctx, a); err != nil {
+		return t, err
+	}
+	if t.do, t.own, err = e.prepareDatabase(ctx, a, target, t.tools); err != nil {
+		return t, err
+	}
+	t.info = e.server.info.WithDatabase(target)
+	if !t.do.create {
+		if t.filled, err = hasTables(ctx, t.info, target); err != nil {
+			return t, err
+		}
+	}
+	if a.part && t.do.clean && t.filled {
+		return t, errNotCleaned
+	}
+	if len(e.options.Schemas) > 0 && !e.options.DataOnly {
+		err = createSchemas(ctx, t.info, target, e.options.Schemas)
+	}
+	return t, err
+}
+
+// errNotCleaned refuses to clean for a dump in parts: the tables are created anew by
+// the first part, and foreign keys that only the last one would drop hold the old ones.
+var errNotCleaned = errors.New("it has tables, and a dump in several files (layout=tables) cannot replace them one by one: nothing was touched\nhint: let recreate=true replace the whole database (but postgres and template1), or restore into another with the option database")
+
+// toolsFor finds the pg_restore that reads the archive.
+func (e *Exporter) toolsFor(ctx context.Context, a *archive) (pgtools.Set, error) {
+	major, err := a.begin()
+	if err != nil {
+		return pgtools.Set{}, err
+	}
+	return pgtools.Find(ctx, e.options.PgBinDir, e.server.major, major, pgtools.PgRestore)
 }
 
 // prepareDatabase does what comes before pg_restore, and returns the properties

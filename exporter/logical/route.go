@@ -16,10 +16,12 @@ const (
 	document      // manifest.json
 	globals       // roles and tablespaces
 	dump          // one database
+	section       // a part of one
 	physical      // part of a data directory
 )
 
-// route tells what the file at pathname is, and of which database.
+// route tells what the file at pathname is, and of which database; a part may not
+// tell that.
 func route(pathname string) (kind, string) {
 	base := path.Base(pathname)
 	switch {
@@ -30,6 +32,9 @@ func route(pathname string) (kind, string) {
 	}
 	if name, ok := recordname.Database(pathname); ok {
 		return dump, name
+	}
+	if p, ok := recordname.ParsePart(pathname); ok {
+		return section, p.Database
 	}
 	// Names that only a data directory has.
 	// Source: https://www.postgresql.org/docs/18/storage-file-layout.html

@@ -2,7 +2,6 @@ package logical
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 	"os/user"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/PlakarKorp/kloset/connectors"
@@ -35,6 +35,9 @@ type Importer struct {
 	files    *scratch.Dir
 	slots    chan struct{} // one for each client process
 	dumps    int           // planned by Send
+
+	mu      sync.Mutex
+	holders []*holder // of the databases that are dumped in parts
 }
 
 var _ plugin.Source = (*Importer)(nil)
@@ -71,7 +74,14 @@ func (i *Importer) Origin() string { return i.info.Origin() }
 func (i *Importer) Type() string { return i.protocol }
 
 // Close implements plugin.Source.
-func (i *Importer) Close() error { return i.files.Close() }
+func (i *Importer) Close() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, h := range i.holders {
+		h.close(context.Background())
+	}
+	return i.files.Close()
+}
 
 // Ping implements plugin.Source: it connects and looks for the tools.
 func (i *Importer) Ping(ctx context.Context) error {
@@ -122,50 +132,34 @@ func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error
 		return err
 	}
 	i.dumps = len(p.dumps)
+	if i.options.InParts() {
+		if err := i.divide(ctx, s, &p); err != nil {
+			return err
+		}
+	}
 	for _, warning := range p.warnings {
 		slog.Warn(warning)
 	}
 	p.warnings = append(p.warnings, i.warnings...)
 	started := time.Now()
 	records := []*connectors.Record{
-		directory(started),
+		directory("/", started),
 		record(recordname.Manifest, started, i.manifest(ctx, s, &p, tools, started)),
 	}
 	if p.globals {
 		records = append(records, record(recordname.Globals, started, i.globals(ctx, s, &p, tools)))
 	}
-	for _, d := range p.dumps {
-		records = append(records, record(d.path, started, i.dump(ctx, s, d, tools)))
+	for n := range p.dumps {
+		if d := &p.dumps[n]; len(d.tables) > 0 {
+			records = append(records, i.partRecords(ctx, s, d, tools, started)...)
+		} else {
+			records = append(records, record(d.path, started, i.dump(ctx, s, d, tools)))
+		}
 	}
 	for _, r := range records {
 		if err := emit(r); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// Settle implements plugin.Source: any failure fails the backup, unless the user
-// said to go on and something was saved.
-func (i *Importer) Settle(failed []plugin.Failure) error {
-	errs := make([]error, 0, len(failed))
-	var names []string
-	for _, f := range failed {
-		errs = append(errs, f.Err)
-		if name, ok := recordname.Database(f.Pathname); ok {
-			names = append(names, fmt.Sprintf("%q", name))
-		}
-	}
-	if len(names) > 1 {
-		// First, for a long message is cut.
-		errs = append([]error{fmt.Errorf("%d of %d databases failed: %s", len(names), i.dumps, strings.Join(names, ", "))}, errs...)
-	}
-	// Without the manifest, the globals or any dump there is nothing to keep.
-	if !i.options.ContinueOnError || len(names) < len(failed) || len(names) == i.dumps {
-		return errors.Join(errs...)
-	}
-	for _, err := range errs {
-		slog.Warn("continue_on_error: the snapshot lacks this: " + err.Error())
 	}
 	return nil
 }
@@ -187,29 +181,33 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 
 // globals returns the content of the globals' record.
 func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtools.Set) io.ReadCloser {
-	return i.stream(ctx, "the globals (roles and tablespaces)", s.info, func(info conninfo.Info) proc.Command {
-		return proc.Command{Path: tools.Path(pgtools.PgDumpall), Args: pgtools.GlobalsArgs(info.ConnString(), p.passwords)}
+	return i.stream(ctx, "the globals (roles and tablespaces)", s.info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
+		return proc.Command{Path: tools.Path(pgtools.PgDumpall), Args: pgtools.GlobalsArgs(info.ConnString(), p.passwords)}, nil
 	})
 }
 
 // dump returns the content of one database's record.
-func (i *Importer) dump(ctx context.Context, s *server, d dump, tools pgtools.Set) io.ReadCloser {
+func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Set) io.ReadCloser {
 	info := s.info.WithDatabase(d.database)
-	return i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(info conninfo.Info) proc.Command {
-		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.DumpArgs(&i.options, info.ConnString())}
+	return i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
+		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.DumpArgs(&i.options, info.ConnString())}, nil
 	})
 }
 
 // stream returns the output of a client process, which waits for its turn.
-func (i *Importer) stream(ctx context.Context, what string, info conninfo.Info, command func(conninfo.Info) proc.Command) io.ReadCloser {
+func (i *Importer) stream(ctx context.Context, what string, info conninfo.Info,
+	command func(context.Context, conninfo.Info) (proc.Command, error),
+) io.ReadCloser {
 	t := &turn{what: what, slots: i.slots}
 	t.Stream = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
+		c, err := command(ctx, info)
+		if err != nil {
+			return proc.Command{}, err
+		}
 		if err := t.take(ctx); err != nil {
 			return proc.Command{}, err
 		}
-		c := command(info)
 		c.Warn = func(text string) { slog.Warn(what + ": " + text) }
-		var err error
 		// The password is asked for now: a token may be short-lived.
 		c.Env, err = info.Env(ctx)
 		return c, err
@@ -223,8 +221,8 @@ func record(pathname string, modified time.Time, content io.ReadCloser) *connect
 	return &connectors.Record{Pathname: pathname, Reader: content, FileInfo: fileInfo(path.Base(pathname), 0o600, modified)}
 }
 
-func directory(modified time.Time) *connectors.Record {
-	return &connectors.Record{Pathname: "/", FileInfo: fileInfo("/", os.ModeDir|0o700, modified)}
+func directory(pathname string, modified time.Time) *connectors.Record {
+	return &connectors.Record{Pathname: pathname, FileInfo: fileInfo(path.Base(pathname), os.ModeDir|0o700, modified)}
 }
 
 func fileInfo(name string, mode os.FileMode, modified time.Time) objects.FileInfo {

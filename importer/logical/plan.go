@@ -1,6 +1,7 @@
 package logical
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,8 +20,10 @@ type plan struct {
 }
 
 type dump struct {
-	path     string // of the record
+	path     string // of the record, or of the folder with the parts
 	database string
+	tables   []table // that have a file of their own; none: the dump is one file
+	rest     int64   // size of the other tables, in bytes
 }
 
 // makePlan decides what to dump. selected is the one database, or "" for all that
@@ -79,7 +82,15 @@ func (p *plan) files() []manifest.File {
 		files = append(files, manifest.File{Path: recordname.Globals})
 	}
 	for _, d := range p.dumps {
-		files = append(files, manifest.File{Path: d.path, Database: d.database})
+		if len(d.tables) == 0 {
+			files = append(files, manifest.File{Path: d.path, Database: d.database})
+			continue
+		}
+		parts := d.parts()
+		slices.SortFunc(parts, func(a, b file) int { return cmp.Compare(a.path, b.path) })
+		for _, part := range parts {
+			files = append(files, manifest.File{Path: part.path, Database: d.database})
+		}
 	}
 	return files
 }

@@ -30,6 +30,11 @@ type Import struct {
 	Tables           []string `option:"tables" doc:"patterns of the tables to dump; one database selected"`
 	ExcludeTables    []string `option:"exclude_tables" doc:"patterns of the tables to leave out; one database selected"`
 	ExcludeTableData []string `option:"exclude_table_data" doc:"patterns of the tables whose rows to leave out; one database selected"`
+	// Layout is "single", a dump for each database, or "tables".
+	Layout string `option:"layout" default:"single" enum:"single|tables" doc:"one file for each database, or, to use several cores, one for each large table"`
+	// TableSize is what a table has to take on the server, with what is stored out
+	// of line, to get a file of its own.
+	TableSize Size `option:"table_size" default:"8MiB" doc:"with layout=tables: tables from this size on have a file of their own"`
 	// Jobs is the number of client processes at the same time; 0 stands for
 	// the default, min(4, CPUs).
 	Jobs int `option:"jobs" unset:"min(4, CPUs)" min:"1" max:"256" doc:"client processes at the same time"`
@@ -71,7 +76,32 @@ func (o *Import) complete() error {
 		o.Connection.check(),
 		exclusive("schema_only", o.SchemaOnly, "data_only", o.DataOnly),
 		exclusive("schema_only", o.SchemaOnly, "exclude_table_data", len(o.ExcludeTableData) > 0),
+		o.checkLayout(),
 	)
+}
+
+// InParts reports whether a database may be dumped into several files.
+func (o *Import) InParts() bool { return o.Layout == "tables" }
+
+// checkLayout refuses what leaves nothing to divide, or is a selection already.
+func (o *Import) checkLayout() error {
+	if !o.InParts() {
+		return nil
+	}
+	var errs []error
+	for _, other := range []struct {
+		name  string
+		given bool
+	}{
+		{"schema_only", o.SchemaOnly}, {"data_only", o.DataOnly},
+		{"schemas", len(o.Schemas) > 0}, {"exclude_schemas", len(o.ExcludeSchemas) > 0},
+		{"tables", len(o.Tables) > 0}, {"exclude_tables", len(o.ExcludeTables) > 0},
+	} {
+		if other.given {
+			errs = append(errs, fmt.Errorf("options \"layout\" and %q: layout=tables divides whole databases: use layout=single for a part of one", other.name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // CheckSelection refuses patterns without the one database they apply to.
@@ -110,6 +140,9 @@ func (o *Import) Summary() map[string]any {
 		if len(list) > 0 {
 			summary[name] = list
 		}
+	}
+	if o.InParts() {
+		summary["layout"], summary["table_size"] = o.Layout, uint64(o.TableSize)
 	}
 	if o.LockTimeout > 0 {
 		summary["lock_timeout"] = o.LockTimeout.String()

@@ -60,6 +60,8 @@ func TestRefused(t *testing.T) {
 		{"list", importer, map[string]string{"tables": "a,,b"}, []string{`"tables"`, "empty"}},
 		{"quotes", importer, map[string]string{"tables": `"a`}, []string{`"tables"`, "pairs"}},
 		{"both kinds of content", importer, map[string]string{"schema_only": "true", "data_only": "true"}, []string{`"schema_only"`, `"data_only"`}},
+		{"layout", importer, map[string]string{"layout": "table"}, []string{`"layout"`, "single, tables"}},
+		{"layout of a part", importer, map[string]string{"layout": "tables", "data_only": "true", "tables": "t"}, []string{`"layout" and "data_only"`, `"layout" and "tables"`, "layout=single"}},
 		{"clean and recreate", exporter, map[string]string{"clean": "true", "recreate": "1"}, []string{`"clean"`, `"recreate"`}},
 		{"recreate without schema", exporter, map[string]string{"recreate": "true", "data_only": "true"}, []string{`"recreate"`, `"data_only"`}},
 		{"PEM", importer, map[string]string{"ssl_key_data": "secret"}, []string{`"ssl_key_data"`, "PEM"}},

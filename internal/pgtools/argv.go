@@ -3,6 +3,8 @@ package pgtools
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
@@ -38,6 +40,43 @@ func DumpArgs(o *options.Import, connString string) []string {
 	return each(args, "--exclude-table-data=", o.ExcludeTableData)
 }
 
+// Part is what one process dumps of a database that several dump together.
+type Part struct {
+	Section  string // of the database, as --section names it
+	Snapshot string // that another session exported and holds
+	// Only is the one table to dump, Without are those to leave out; see Pattern.
+	Only    string
+	Without []string
+	Empty   bool // an archive with nothing in it
+	// LockTimeout is for a user who gave none: what the process has to wait for waits
+	// for the holder of the snapshot.
+	LockTimeout time.Duration
+}
+
+// PartArgs is pg_dump's argument list for a part of a database.
+func PartArgs(o *options.Import, p Part, connString string) []string {
+	all := *o
+	if all.LockTimeout == 0 {
+		all.LockTimeout = p.LockTimeout
+	}
+	args := append(DumpArgs(&all, connString), "--section="+p.Section, "--snapshot="+p.Snapshot)
+	if p.Empty {
+		// The section of the data, less the data.
+		args = append(args, "--schema-only")
+	}
+	if p.Only != "" {
+		args = append(args, "--table="+p.Only)
+	}
+	return each(args, "--exclude-table=", p.Without)
+}
+
+// Pattern is the pattern that matches one table only, whatever its name.
+// Source: https://www.postgresql.org/docs/18/app-psql.html#APP-PSQL-PATTERNS
+func Pattern(schema, table string) string {
+	quote := func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+	return quote(schema) + "." + quote(table)
+}
+
 // GlobalsArgs is pg_dumpall's argument list for roles and tablespaces.
 func GlobalsArgs(connString string, passwords bool) []string {
 	// --database takes a connection string as well: for every name it is the safe way.
@@ -61,6 +100,8 @@ func PsqlArgs(connString string) []string {
 type Restore struct {
 	Clean  bool   // drop each object before it is created
 	Filled bool   // the database has tables already
+	Part   bool   // the archive need not have all that the options name
+	List   string // file with the entries to restore; "" for all
 	File   string // the archive; "" is standard input
 	Jobs   int    // above 1 only with a File
 	GoOn   bool   // past errors, whatever exit_on_error says: see ForeignTimeout
@@ -90,7 +131,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		{o.DataOnly, "--data-only"},
 		{o.ExitOnError && !r.GoOn, "--exit-on-error"},
 		// Otherwise a name that the dump does not have goes unnoticed.
-		{len(o.Schemas)+len(o.Tables) > 0, "--strict-names"},
+		{len(o.Schemas)+len(o.Tables) > 0 && !r.Part, "--strict-names"},
 		// The rows of a table that is there already would be added to its own. But
 		// pg_restore also takes one for failed whose owner could not be set.
 		{r.Filled && !o.DataOnly && !o.SchemaOnly, "--no-data-for-failed-tables"},
@@ -101,6 +142,9 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 	}
 	args = each(args, "--schema=", o.Schemas)
 	args = each(args, "--table=", o.Tables)
+	if r.List != "" {
+		args = append(args, "--use-list="+r.List)
+	}
 	if r.File == "" {
 		return append(args, "--format=custom")
 	}

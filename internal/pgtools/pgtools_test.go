@@ -39,6 +39,33 @@ func TestDumpArgs(t *testing.T) {
 	}
 }
 
+func TestPartArgs(t *testing.T) {
+	for name, c := range map[string]struct {
+		o    options.Import
+		p    Part
+		want []string
+	}{
+		"section": {
+			options.Import{LockTimeout: time.Second}, Part{Section: "pre-data", Snapshot: "1-2-3", LockTimeout: time.Minute},
+			[]string{"--lock-wait-timeout=1000ms", "--section=pre-data", "--snapshot=1-2-3"},
+		},
+		"table": {
+			options.Import{}, Part{Section: "data", Snapshot: "s", Only: Pattern(`a"b`, "c.*"), LockTimeout: time.Minute},
+			[]string{"--lock-wait-timeout=60000ms", "--section=data", "--snapshot=s", `--table="a""b"."c.*"`},
+		},
+		"the others": {
+			options.Import{ExcludeTableData: []string{"e"}}, Part{Section: "data", Snapshot: "s", Without: []string{"a", "b"}},
+			[]string{"--exclude-table-data=e", "--section=data", "--snapshot=s", "--exclude-table=a", "--exclude-table=b"},
+		},
+		"empty": {options.Import{}, Part{Section: "data", Snapshot: "s", Empty: true}, []string{"--section=data", "--snapshot=s", "--schema-only"}},
+	} {
+		want := append([]string{"--format=custom", "--no-password", "--dbname=dbname='x'", "--compress=0"}, c.want...)
+		if diff := cmp.Diff(want, PartArgs(&c.o, c.p, "dbname='x'")); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+}
+
 func TestBasebackupArgs(t *testing.T) {
 	want := []string{
 		"--pgdata=-", "--format=tar", "--wal-method=fetch", "--no-password",
@@ -59,6 +86,7 @@ func TestRestoreArgs(t *testing.T) {
 		"stream": {options.Export{}, Restore{}, []string{"--format=custom"}},
 		"filled": {options.Export{}, Restore{Filled: true}, []string{"--no-data-for-failed-tables", "--format=custom"}},
 		"clean":  {options.Export{}, Restore{Clean: true, Filled: true}, []string{"--clean", "--if-exists", "--no-data-for-failed-tables", "--format=custom"}},
+		"part":   {options.Export{Tables: []string{"t"}}, Restore{Part: true, List: "/l"}, []string{"--table=t", "--use-list=/l", "--format=custom"}},
 		"data":   {options.Export{DataOnly: true}, Restore{Filled: true}, []string{"--data-only", "--format=custom"}},
 		"all": {
 			options.Export{NoOwner: true, NoPrivileges: true, SchemaOnly: true, ExitOnError: true, Schemas: []string{"s"}, Tables: []string{"-t"}},

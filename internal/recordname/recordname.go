@@ -1,5 +1,6 @@
-// Package recordname maps database names to the names of their dumps in a
-// snapshot and back. Every name that PostgreSQL accepts survives the round trip.
+// Package recordname maps the names of databases, and of the tables that have a
+// file of their own, to the names of their dumps in a snapshot and back. Every name
+// that PostgreSQL accepts survives the round trip.
 package recordname
 
 import (

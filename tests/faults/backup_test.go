@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"syscall"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
@@ -34,6 +35,9 @@ func signalled(send func(*harness.Process)) func(s *scene) harness.Result {
 	}
 }
 
+// inParts gives every table a file of its own, one after another.
+var inParts = []string{"layout=tables", "table_size=0", "jobs=1"}
+
 // whole begins the message about a database.
 const whole = `database "`
 
@@ -57,6 +61,44 @@ var backupFaults = []fault{
 		exit: 1, says: []string{whole, "pg_dump", "terminating connection due to administrator command"},
 		do: func(s *scene) harness.Result {
 			return midDump(s, nil, func(pid string) { s.server.Exec(s, "postgres", "SELECT pg_terminate_backend("+pid+")") })
+		},
+	},
+	{
+		name: "backup in parts, snapshot lost", what: "`layout=tables`: the session that holds the snapshot is ended",
+		exit: 1, says: []string{whole, "the session that holds the snapshot and the locks ended"},
+		do: func(s *scene) harness.Result {
+			s.source(nil, inParts...)
+			release := s.halt()
+			run := s.backup()
+			s.blocked()
+			s.server.Exec(s, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'plakar' AND state = 'idle in transaction' AND datname = "+harness.Literal(s.db))
+			release()
+			return s.end(run)
+		},
+	},
+	{
+		name: "backup in parts, queued ALTER TABLE", what: "`layout=tables`: an `ALTER TABLE` waits for the backup, and so the next pg_dump for it",
+		exit: 1, says: []string{whole, "pg_dump", "hint: these sessions wait for the end of the backup"},
+		do: func(s *scene) harness.Result {
+			s.source(nil, append(inParts, "lock_timeout=1s")...)
+			release := s.halt()
+			run := s.backup()
+			s.blocked()
+			conn := s.server.Connect(s, s.db)
+			altered := make(chan error, 1)
+			go func() {
+				_, err := conn.Exec(context.Background(), "ALTER TABLE t ADD COLUMN later int")
+				altered <- err
+			}()
+			s.until("ALTER TABLE waits", eventually, func() bool {
+				return s.server.QueryText(s, s.db, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass") == "1"
+			})
+			release()
+			result := s.end(run)
+			if err := <-altered; err != nil {
+				s.Error(err)
+			}
+			return result
 		},
 	},
 	{
