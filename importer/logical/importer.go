@@ -146,16 +146,24 @@ func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error
 		directory("/", started),
 		record(recordname.Manifest, started, i.manifest(ctx, s, &p, tools, started)),
 	}
+	var globals *turn
 	if p.globals {
-		records = append(records, record(recordname.Globals, started, i.globals(ctx, s, &p, tools)))
+		globals = i.globals(ctx, s, &p, tools)
+		records = append(records, record(recordname.Globals, started, globals))
 	}
+	var early []*turn
 	for n := range p.dumps {
 		if d := &p.dumps[n]; len(d.tables) > 0 {
 			records = append(records, i.partRecords(ctx, s, d, tools, started)...)
 		} else {
-			records = append(records, record(d.path, started, i.dump(ctx, s, d, tools)))
+			content := i.dump(ctx, s, d, tools)
+			if n == 0 || d.small || i.options.SchemaOnly {
+				early = append(early, content)
+			}
+			records = append(records, record(d.path, started, content))
 		}
 	}
+	go beginAhead(ctx, globals, early, i.options.Jobs)
 	for _, r := range records {
 		if err := emit(r); err != nil {
 			return err
@@ -180,14 +188,14 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 }
 
 // globals returns the content of the globals' record.
-func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtools.Set) io.ReadCloser {
+func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtools.Set) *turn {
 	return i.stream(ctx, "the globals (roles and tablespaces)", s.info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
 		return proc.Command{Path: tools.Path(pgtools.PgDumpall), Args: pgtools.GlobalsArgs(info.ConnString(), p.passwords)}, nil
 	})
 }
 
 // dump returns the content of one database's record.
-func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Set) io.ReadCloser {
+func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Set) *turn {
 	info := s.info.WithDatabase(d.database)
 	return i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.DumpArgs(&i.options, info.ConnString())}, nil
@@ -197,8 +205,8 @@ func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.S
 // stream returns the output of a client process, which waits for its turn.
 func (i *Importer) stream(ctx context.Context, what string, info conninfo.Info,
 	command func(context.Context, conninfo.Info) (proc.Command, error),
-) io.ReadCloser {
-	t := &turn{what: what, slots: i.slots}
+) *turn {
+	t := &turn{what: what, slots: i.slots, opened: make(chan struct{})}
 	t.Stream = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
 		c, err := command(ctx, info)
 		if err != nil {

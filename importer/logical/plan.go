@@ -22,6 +22,7 @@ type plan struct {
 type dump struct {
 	path     string // of the record, or of the folder with the parts
 	database string
+	small    bool    // it is dumped soon
 	tables   []table // that have a file of their own; none: the dump is one file
 	rest     int64   // size of the other tables, in bytes
 }
@@ -34,6 +35,10 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 		p.warnings = append(p.warnings, "the user may not read pg_authid: the roles are saved without their passwords")
 	}
 	names := []string{selected}
+	small := make(map[string]bool)
+	for _, d := range s.databases {
+		small[d.name] = d.small
+	}
 	if selected == "" {
 		var skipped []string
 		names, skipped = choose(s.databases, o.ExcludeDatabases)
@@ -48,7 +53,7 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 		return plan{}, errors.New(`option "exclude_databases": no database is left to back up`)
 	}
 	for i, name := range names {
-		p.dumps = append(p.dumps, dump{path: recordname.Dump(i+1, name), database: name})
+		p.dumps = append(p.dumps, dump{path: recordname.Dump(i+1, name), database: name, small: small[name]})
 	}
 	return p, nil
 }

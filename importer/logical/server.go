@@ -31,6 +31,7 @@ type database struct {
 	name      string
 	allowConn bool
 	invalid   bool // left behind by an interrupted DROP DATABASE
+	small     bool // smallDatabase or less
 }
 
 // Of the databases that a server normally has, these are asked for what concerns
@@ -106,13 +107,16 @@ func mayReadPasswords(ctx context.Context, conn *pgx.Conn) (bool, error) {
 // Source: https://www.postgresql.org/docs/18/catalog-pg-database.html
 func listDatabases(ctx context.Context, conn *pgx.Conn) ([]database, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT datname::text, datallowconn, datconnlimit = -2
-		FROM pg_catalog.pg_database ORDER BY datname::text COLLATE "C"`)
+		SELECT datname::text, datallowconn, datconnlimit = -2,
+			CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) END <= $1
+		FROM pg_catalog.pg_database ORDER BY datname::text COLLATE "C"`, smallDatabase)
 	if err != nil {
 		return nil, fmt.Errorf("listing the databases: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d database, err error) {
-		err = row.Scan(&d.name, &d.allowConn, &d.invalid)
+		var small *bool // null without the right to ask, or when it was dropped meanwhile
+		err = row.Scan(&d.name, &d.allowConn, &d.invalid, &small)
+		d.small = small != nil && *small
 		return d, err
 	})
 	if err != nil {

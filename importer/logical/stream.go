@@ -16,6 +16,9 @@ type turn struct {
 	what  string // for messages
 	slots chan struct{}
 
+	opening sync.Once
+	opened  chan struct{} // closed when plakar reads or closes it
+
 	mu    sync.Mutex
 	taken bool
 }
@@ -41,7 +44,11 @@ func (t *turn) giveBack() {
 	}
 }
 
+// open notes that plakar asked for the output, or that it never will.
+func (t *turn) open() { t.opening.Do(func() { close(t.opened) }) }
+
 func (t *turn) Read(p []byte) (int, error) {
+	t.open()
 	n, err := t.Stream.Read(p)
 	if err == nil {
 		return n, nil
@@ -55,5 +62,6 @@ func (t *turn) Read(p []byte) (int, error) {
 
 func (t *turn) Close() error {
 	defer t.giveBack()
+	t.open()
 	return t.Stream.Close()
 }

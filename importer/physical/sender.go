@@ -34,7 +34,7 @@ type sender struct {
 	block   []byte          // for files that are passed on while they are read
 }
 
-// blockSize is what the SDK reads, and sends as one message, in bytes.
+// blockSize is what is read of a file at once, in bytes.
 const blockSize = 1 << 20
 
 func newSender(ctx context.Context, emit func(*connectors.Record) error, sp *spool.Spool, systemID string, tablespaces []replication.Tablespace) *sender {

@@ -23,8 +23,8 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
-// The SDK allocates a buffer of 1 MiB for every record, so the garbage collector
-// runs all the time with Go's default; a plugin holds little else.
+// A plugin holds a few large buffers and makes much small garbage: the collector would
+// run all the time with Go's default.
 const (
 	gcPercent   = 400
 	memoryLimit = 96 << 20 // bytes, soft

