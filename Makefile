@@ -128,9 +128,12 @@ $(GOLANGCI):
 		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv '$(CACHE)/bin/golangci-lint' '$@'
 
-bench: ## the benchmarks: so far the manifest of 20,000 tables, time and memory
-	tests/setup/postgres.sh
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./manifest/...
+BENCH  ?= .
+ROUNDS ?= 3
+
+bench: test-package ## measure against the tools under it, and write docs/benchmarks.* (BENCH=Logical/D4, ROUNDS=3)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./manifest
+	$(TEST_ENV) $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 180m ./tests/bench -write -rounds $(ROUNDS)
 
 clean: ## remove what was built, but not the tools in .cache
 	rm -f $(BINARIES) $(NAME)_*.ptar

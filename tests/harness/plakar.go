@@ -93,14 +93,20 @@ type Process struct {
 	stdout, stderr bytes.Buffer
 }
 
+// Command is a command that has not been started.
+func (p *Plakar) Command(args ...string) *exec.Cmd {
+	cmd := exec.Command(p.binary, args...) //nolint:gosec // the command under test
+	cmd.Env = p.environ()
+	cmd.Dir = p.Home
+	return cmd
+}
+
 // Start starts a command and returns at once. What still runs when the test
 // ends is killed.
 func (p *Plakar) Start(args ...string) *Process {
 	p.tb.Helper()
 	r := &Process{}
-	cmd := exec.Command(p.binary, args...) //nolint:gosec // the command under test
-	cmd.Env = p.environ()
-	cmd.Dir = p.Home
+	cmd := p.Command(args...)
 	cmd.Stdout, cmd.Stderr = &r.stdout, &r.stderr
 	// A grandchild may hold the pipes; a dead command's output is complete enough.
 	cmd.WaitDelay = 10 * time.Second

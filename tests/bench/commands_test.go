@@ -1,0 +1,187 @@
+package bench
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+// stage is a plakar whose stores come and go, and a server.
+type stage struct {
+	plakar *harness.Plakar
+	server *harness.Server
+	cpu    string // plakar's -cpu; "" is its default
+	dir    string // of the stores
+	stores int
+}
+
+func newStage(b *testing.B, s *harness.Server) *stage {
+	p := harness.NewPlakar(b)
+	return &stage{plakar: p, server: s, dir: filepath.Dir(p.Store)}
+}
+
+// newStore goes on with an empty store.
+func (g *stage) newStore(b *testing.B) {
+	b.Helper()
+	must(b, os.RemoveAll(g.plakar.Store))
+	g.stores++
+	g.plakar.Store = filepath.Join(g.dir, fmt.Sprintf("store%d", g.stores))
+	g.plakar.MustRun("create", "-plaintext")
+}
+
+// command is a plakar command with the number of CPUs to compare.
+func (g *stage) command(args ...string) *exec.Cmd {
+	if g.cpu != "" {
+		args = append([]string{"-cpu", g.cpu}, args...)
+	}
+	return g.plakar.Command(args...)
+}
+
+// source configures a source through the server's socket, as the tools use it.
+func (g *stage) source(name, protocol, database string, options ...string) string {
+	g.plakar.SourceAdd(name, protocol+"://postgres@/"+database, append(options,
+		"host="+g.server.SocketDir, "port="+strconv.Itoa(g.server.Port), g.server.BinDirOption())...)
+	return "@" + name
+}
+
+// backup backs a source up into a new store.
+func (g *stage) backup(name, source string, flags ...string) contender {
+	return contender{name, g.newStore, func(b *testing.B) sample {
+		return measure(b, g.command(append(append([]string{"backup"}, flags...), source)...))
+	}}
+}
+
+// again backs a source up into the store that is there, and looks how it grew.
+func (g *stage) again(b *testing.B, source string, flags ...string) sample {
+	b.Helper()
+	before := size(b, g.plakar.Store)
+	got := measure(b, g.command(append(append([]string{"backup"}, flags...), source)...))
+	got.Added = size(b, g.plakar.Store) - before
+	return got
+}
+
+func (g *stage) dump(database string, args ...string) *exec.Cmd {
+	return tool(g.server, database, "pg_dump", append([]string{"--format=custom", "--compress=0"}, args...)...)
+}
+
+// piped stores pg_dump's output through plakar's stdin, one database after another.
+func (g *stage) piped(databases ...string) contender {
+	return contender{"pg_dump piped into plakar", g.newStore, func(b *testing.B) (total sample) {
+		for _, database := range databases {
+			total = total.plus(measure(b, g.command("backup", "stdin:"+database+".dump"), g.dump(database)))
+		}
+		return total
+	}}
+}
+
+// bare is pg_dump alone, into nothing.
+func (g *stage) bare(databases ...string) contender {
+	return contender{"pg_dump alone", nil, func(b *testing.B) (total sample) {
+		for _, database := range databases {
+			total = total.plus(measure(b, g.dump(database)))
+		}
+		return total
+	}}
+}
+
+func (g *stage) basebackup() *exec.Cmd {
+	return tool(g.server, "postgres", "pg_basebackup", "--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast")
+}
+
+// tarred stores a base backup that is in a file already, with plakar's own importer.
+func (g *stage) tarred(b *testing.B) contender {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "base.tar")
+	out, err := os.Create(file) //nolint:gosec // a temporary file
+	must(b, err)
+	cmd := g.basebackup()
+	cmd.Stdout = out
+	run(b, cmd)
+	must(b, out.Close())
+	return g.backup("plakar backup tar:FILE", "tar:"+file)
+}
+
+// pgBackRest makes full backups of the server; ok is false where it is not installed.
+func (g *stage) pgBackRest(b *testing.B) (c contender, ok bool) {
+	b.Helper()
+	program, err := exec.LookPath("pgbackrest")
+	if err != nil {
+		return contender{}, false
+	}
+	dir := b.TempDir()
+	conf := filepath.Join(dir, "pgbackrest.conf")
+	must(b, os.WriteFile(conf, fmt.Appendf(nil, `[global]
+repo1-path=%[1]s/repo
+log-path=%[1]s
+lock-path=%[1]s
+spool-path=%[1]s
+log-level-file=off
+process-max=2
+compress-type=lz4
+start-fast=y
+archive-check=n
+[bench]
+pg1-path=%[2]s
+pg1-socket-path=%[3]s
+pg1-port=%[4]d
+pg1-user=postgres
+`, dir, g.server.DataDir, g.server.SocketDir, g.server.Port), 0o600))
+	command := func(args ...string) *exec.Cmd {
+		return exec.Command(program, append([]string{"--config=" + conf, "--stanza=bench"}, args...)...) //nolint:gosec // what is compared with
+	}
+	before := func(b *testing.B) {
+		must(b, os.RemoveAll(filepath.Join(dir, "repo")))
+		run(b, command("stanza-create"))
+	}
+	return contender{"pgBackRest, full", before, func(b *testing.B) sample { return measure(b, command("backup", "--type=full")) }}, true
+}
+
+// restore restores a snapshot of one database.
+func (g *stage) restore(name, snapshot string, options ...string) contender {
+	return contender{name, g.without("restored"), func(b *testing.B) sample {
+		g.plakar.Run("destination", "rm", "dst")
+		g.plakar.DestinationAdd("dst", "postgres://postgres@/restored", append(options,
+			"host="+g.server.SocketDir, "port="+strconv.Itoa(g.server.Port), g.server.BinDirOption())...)
+		return measure(b, g.command("restore", "-to", "@dst", snapshot))
+	}}
+}
+
+// pgRestore is pg_restore from a file.
+func (g *stage) pgRestore(name, file string, args ...string) contender {
+	before := func(b *testing.B) {
+		g.without("restored")(b)
+		g.server.Exec(b, "postgres", "CREATE DATABASE restored TEMPLATE template0")
+	}
+	return contender{name, before, func(b *testing.B) sample {
+		return measure(b, tool(g.server, "restored", "pg_restore", append(args, "--dbname=restored", file)...))
+	}}
+}
+
+func (g *stage) without(database string) func(*testing.B) {
+	return func(b *testing.B) {
+		g.server.Exec(b, "postgres", "DROP DATABASE IF EXISTS "+database)
+		settle(b, g.server)
+	}
+}
+
+// size is what a directory's files take, in bytes.
+func size(b *testing.B, dir string) (total int64) {
+	b.Helper()
+	must(b, filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	}))
+	return total
+}
