@@ -10,4 +10,7 @@
 //   - The SDK's reader of an exported record must be closed exactly once and never
 //     be read after its end.
 //   - When plakar dies, so do our processes and temporary files.
+//
+// Exports are served by the SDK's own server, imports by one of ours, which costs
+// less for many files (serve.go).
 package plugin

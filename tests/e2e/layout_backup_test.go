@@ -15,8 +15,8 @@ import (
 const holders = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'plakar%' AND state = 'idle in transaction'"
 
 // waitingTools returns the option for a folder of tools whose pg_dump waits before it
-// dumps the section, until release is called.
-func waitingTools(t *testing.T, s *harness.Server, section string) (option string, release func()) {
+// dumps the section, until release is called; waits reports whether it does.
+func waitingTools(t *testing.T, s *harness.Server, section string) (option string, waits func() bool, release func()) {
 	t.Helper()
 	bin := t.TempDir()
 	for _, tool := range []string{"pg_dumpall", "pg_restore", "psql"} {
@@ -24,12 +24,14 @@ func waitingTools(t *testing.T, s *harness.Server, section string) (option strin
 			t.Fatal(err)
 		}
 	}
-	released := filepath.Join(bin, "released")
-	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *--section=%s*) while [ ! -e %s ]; do sleep 0.05; done;; esac\nexec %s \"$@\"\n", section, released, s.Tool("pg_dump"))
+	waiting, released := filepath.Join(bin, "waiting"), filepath.Join(bin, "released")
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *--section=%s*) : >%s; while [ ! -e %s ]; do sleep 0.05; done;; esac\nexec %s \"$@\"\n",
+		section, waiting, released, s.Tool("pg_dump"))
 	if err := os.WriteFile(filepath.Join(bin, "pg_dump"), []byte(script), 0o755); err != nil { //nolint:gosec // has to be executable
 		t.Fatal(err)
 	}
-	return "pg_bin_dir=" + bin, func() { write(t, released, "") }
+	waits = func() bool { _, err := os.Stat(waiting); return err == nil }
+	return "pg_bin_dir=" + bin, waits, func() { write(t, released, "") }
 }
 
 // held is a running backup of the database "first", whose snapshot is taken and whose
@@ -39,10 +41,11 @@ func held(t *testing.T, options ...string) (s source, run *harness.Process, rele
 	s = source{server: harness.Start(t), plakar: harness.NewPlakar(t)}
 	s.server.Exec(t, "postgres", "CREATE DATABASE first")
 	s.server.Exec(t, "first", shop)
-	tools, release := waitingTools(t, s.server, "post-data")
+	tools, waits, release := waitingTools(t, s.server, "post-data")
 	s.plakar.SourceAdd("mypg", s.server.URL("first"), append(append(inParts, tools), options...)...)
 	run = s.plakar.Start("backup", "@mypg")
-	eventually(t, "a session that holds the snapshot", func() bool { return s.server.QueryText(t, "first", holders) == "1" })
+	// A session in a transaction would not do: it may not have all locks yet.
+	eventually(t, "post-data waits", waits)
 	return s, run, release
 }
 
