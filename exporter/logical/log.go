@@ -3,6 +3,7 @@ package logical
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
@@ -20,34 +21,43 @@ type restoreLog struct {
 	left    int  // lines that were too many
 	command bool // within the text of a statement
 
-	errors   int  // that pg_restore counts
-	pending  int  // of those, whose statement is yet to come
-	foreign  int  // of those, settings that an older server does not know
+	settings int  // how often pg_restore itself sets what the server does not know: it counts that as errors
+	foreign  int  // statements of these that were seen to fail
+	others   int  // other failures
+	ignored  int  // errors by pg_restore's own count, when complete
 	complete bool // pg_restore got to its end
 }
 
+// foreignSetting turns off a timeout that servers before 17 do not have.
+const foreignSetting = "SET transaction_timeout = 0;"
+
 func (l *restoreLog) add(line string) {
-	if strings.HasPrefix(line, "pg_restore:") {
+	said, ours := spoken(line)
+	switch text, command := strings.CutPrefix(line, "Command was: "); {
+	case ours:
 		l.command = false
-		if strings.HasPrefix(line, "pg_restore: error: ") {
-			l.errors++
-			if strings.HasPrefix(line, "pg_restore: error: could not execute query") {
-				l.pending++
-			}
+		l.complete = false
+		if text, end := strings.CutPrefix(said, "warning: errors ignored on restore: "); end {
+			n, err := strconv.Atoi(text)
+			l.ignored, l.complete = n, err == nil
 		}
-		l.complete = strings.HasPrefix(line, "pg_restore: warning: errors ignored on restore: ")
-	} else if text, ok := strings.CutPrefix(line, "Command was: "); ok {
+		// A failed query is told from one of pg_restore's own by the statement, which follows.
+		if strings.HasPrefix(said, "error: ") && !strings.HasPrefix(said, "error: could not execute query") {
+			l.others++
+		}
+	case command:
 		l.command = true
-		l.pending--
-		if text == "SET transaction_timeout = 0;" {
+		if text == foreignSetting {
 			l.foreign++
+		} else {
+			l.others++
 		}
 		// Up to the first literal; the other lines of the statement are left out.
 		if at := strings.IndexAny(text, "'$"); at >= 0 {
 			text = text[:at] + "..."
 		}
 		line = "Command was: " + text
-	} else if l.command {
+	case l.command:
 		return
 	}
 	if l.size += len(line); l.size > maxLog {
@@ -57,15 +67,27 @@ func (l *restoreLog) add(line string) {
 	l.lines = append(l.lines, line)
 }
 
-// failed reports whether there was an error that is none of a foreign setting.
-func (l *restoreLog) failed() bool { return l.errors-l.pending > l.foreign }
+// spoken returns what pg_restore says in a line; ours is false if it is a
+// continuation. Its workers write piece by piece into the same pipe, so that one may
+// have begun before the other.
+func spoken(line string) (text string, ours bool) {
+	for {
+		rest, found := strings.CutPrefix(line, "pg_restore:")
+		if !found {
+			return line, ours
+		}
+		line, ours = strings.TrimPrefix(rest, " "), true
+	}
+}
 
-// judge adds what was said to pg_restore's error. From version 17 on pg_restore turns
-// off a timeout that older servers do not have: when everything was tried and nothing
-// else failed, nothing did.
+// failed reports whether there was an error that is none of a foreign setting.
+func (l *restoreLog) failed() bool { return l.others > 0 }
+
+// judge adds what was said to pg_restore's error. When everything was tried and, by
+// pg_restore's own count too, only the foreign setting failed, nothing did.
 func (l *restoreLog) judge(err error) error {
 	var exit *proc.Error
-	if err == nil || errors.As(err, &exit) && l.complete && l.errors == l.foreign {
+	if err == nil || errors.As(err, &exit) && l.complete && l.ignored <= l.settings && l.others == 0 && l.foreign > 0 {
 		if l.foreign > 0 {
 			l.lines, l.left = nil, 0
 		}

@@ -67,14 +67,14 @@ func TestForeignSetting(t *testing.T) {
 		`pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"`,
 		`Command was: SET transaction_timeout = 0;`,
 	}
-	var log restoreLog
+	log := restoreLog{settings: 1}
 	for _, line := range append(timeout, "pg_restore: warning: errors ignored on restore: 1") {
 		log.add(line)
 	}
 	if err := log.judge(exit); err != nil || log.String() != "" {
 		t.Errorf("%v, %q", err, log.String())
 	}
-	log = restoreLog{}
+	log = restoreLog{settings: 1}
 	for _, line := range append(timeout, "pg_restore: error: could not execute query: ERROR:  x", "Command was: CREATE TABLE t ();", "pg_restore: warning: errors ignored on restore: 2") {
 		log.add(line)
 	}
@@ -82,15 +82,46 @@ func TestForeignSetting(t *testing.T) {
 		t.Error("another failure is taken for none")
 	}
 	// Killed, or stopped by exit_on_error: the rest was not tried.
-	log = restoreLog{}
+	log = restoreLog{settings: 1}
 	for _, line := range append(timeout, "out of memory") {
 		log.add(line)
 	}
 	if err := log.judge(exit); err == nil {
 		t.Error("a restore that stopped early is taken for a whole one")
 	}
-	log = restoreLog{}
+	log = restoreLog{settings: 1}
 	if err := log.judge(exit); err == nil {
 		t.Error("a failure without a word is taken for none")
+	}
+}
+
+// Workers write into one another's messages; pg_restore's own count tells whether
+// another failure is among them.
+func TestForeignSettingOfWorkers(t *testing.T) {
+	const setting = "Command was: SET transaction_timeout = 0;"
+	lines := []string{
+		`pg_restore: error: could not execute query: ERROR:  x`, setting,
+		`pg_restore:pg_restore: error: could not execute query: ERROR:  x`, setting,
+		` error: could not execute query: ERROR:  x`, setting,
+	}
+	for end, fine := range map[string]bool{
+		"pg_restore: warning: errors ignored on restore: 2": true,
+		"pg_restore: warning: errors ignored on restore: 3": false,
+		"pg_restore: warning: errors ignored on":            false,
+	} {
+		log := restoreLog{settings: 2}
+		for _, line := range append(lines, end) {
+			log.add(line)
+		}
+		if err := log.judge(&proc.Error{Name: "pg_restore", Status: "exit status 1"}); (err == nil) != fine {
+			t.Errorf("%s: %v", end, err)
+		}
+	}
+	log := restoreLog{settings: 2}
+	for _, line := range append(lines, `pg_restore:pg_restore: error: COPY failed for table "t": ERROR:  x`) {
+		log.add(line)
+	}
+	if !log.failed() {
+		t.Error("a failure goes unnoticed")
 	}
 }

@@ -138,6 +138,11 @@ func (e *Exporter) pgRestore(ctx context.Context, a *archive, tools pgtools.Set,
 	// With --exit-on-error it would stop at its own first statement: then we stop it
 	// at the first failure of the dump's.
 	r.GoOn = pgtools.ForeignTimeout(tools.Major, e.server.major)
+	if r.GoOn {
+		// Once; in parallel before the workers, whose own do not count, and after them.
+		// Source: restore_toc_entries_postfork in src/bin/pg_dump/pg_backup_archiver.c
+		said.settings = min(max(r.Jobs, 1), 2)
+	}
 	c.Args = pgtools.RestoreArgs(&e.options, r, info.ConnString())
 	err = said.judge(proc.RunLines(ctx, c, func(line string) {
 		said.add(line)

@@ -20,13 +20,13 @@ func waitingTools(t *testing.T, s *harness.Server, section string) (option strin
 	t.Helper()
 	bin := t.TempDir()
 	for _, tool := range []string{"pg_dumpall", "pg_restore", "psql"} {
-		if err := os.Symlink(s.Tool(tool), filepath.Join(bin, tool)); err != nil {
+		if err := os.Symlink(s.ClientTool(tool), filepath.Join(bin, tool)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	waiting, released := filepath.Join(bin, "waiting"), filepath.Join(bin, "released")
 	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *--section=%s*) : >%s; while [ ! -e %s ]; do sleep 0.05; done;; esac\nexec %s \"$@\"\n",
-		section, waiting, released, s.Tool("pg_dump"))
+		section, waiting, released, s.ClientTool("pg_dump"))
 	if err := os.WriteFile(filepath.Join(bin, "pg_dump"), []byte(script), 0o755); err != nil { //nolint:gosec // has to be executable
 		t.Fatal(err)
 	}

@@ -54,9 +54,12 @@ func TestPartsByHand(t *testing.T) {
 			if !strings.HasSuffix(path, ".dump") {
 				continue
 			}
-			cmd := exec.Command(src.Tool("pg_restore"), "--exit-on-error", "-d", "copy", filepath.Join(dir, path)) //nolint:gosec // a test's own file
+			cmd := exec.Command(src.ClientTool("pg_restore"), "-d", "copy", filepath.Join(dir, path)) //nolint:gosec // a test's own file
 			cmd.Env = src.Env("copy")
-			if out, err := cmd.CombinedOutput(); err != nil {
+			out, err := cmd.CombinedOutput()
+			// A newer one sets what the server does not know, and goes on.
+			fine := strings.Contains(string(out), "transaction_timeout") && strings.Contains(string(out), "ignored on restore: 1\n")
+			if err != nil && !fine {
 				t.Errorf("%s: %v\n%s", path, err, out)
 			}
 		}

@@ -194,7 +194,13 @@ var backupFaults = []fault{
 		name: "backup, database dropped", what: "the database is dropped with `FORCE`",
 		exit: 1, says: []string{whole, "pg_dump", "terminating connection due to administrator command"},
 		do: func(s *scene) harness.Result {
-			return midDump(s, nil, func(string) { s.server.Exec(s, "postgres", "DROP DATABASE "+s.db+" WITH (FORCE)") })
+			return midDump(s, nil, func(string) {
+				// FORCE ends the session with our lock too, perhaps first: pg_dump must not get on.
+				client := s.tool("pg_dump")
+				_ = syscall.Kill(client, syscall.SIGSTOP)
+				s.server.Exec(s, "postgres", "DROP DATABASE "+s.db+" WITH (FORCE)")
+				_ = syscall.Kill(client, syscall.SIGCONT)
+			})
 		},
 	},
 	{

@@ -63,24 +63,24 @@ func (s *scene) withServer(conf ...string) {
 var physicalFaults = []fault{
 	{
 		name: "physical, server stopped fast", what: "the server is stopped (`pg_ctl stop -m fast`)", own: true,
-		exit: 1, says: []string{`backing up "`, "pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"},
 		do: midStream(func(s *scene, _ *proxy) { s.server.Stop(harness.Fast) }),
 	},
 	{
 		name: "physical, server stopped at once", what: "the server is stopped (`pg_ctl stop -m immediate`)", own: true,
-		exit: 1, says: []string{`backing up "`, "pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"},
 		do: midStream(func(s *scene, _ *proxy) { s.server.Stop(harness.Immediate) }),
 	},
 	{
 		name: "physical, session terminated", what: "the session is ended with `pg_terminate_backend`", own: true,
-		exit: 1, says: []string{`backing up "`, "pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"},
 		do: midStream(func(s *scene, _ *proxy) {
 			s.server.Exec(s, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_basebackup")
 		}),
 	},
 	{
 		name: "physical, connection reset", what: "the connection is reset", own: true,
-		exit: 1, says: []string{`backing up "`, "pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"},
 		do: midStream(func(_ *scene, p *proxy) { p.reset() }),
 	},
 	{

@@ -111,9 +111,15 @@ func BinDir(tb testing.TB, major int) string {
 // a server of a major version.
 func ToolsDir(tb testing.TB, server int) string {
 	tb.Helper()
+	return BinDir(tb, ToolsMajor(tb, server))
+}
+
+// ToolsMajor is the major version of these programs.
+func ToolsMajor(tb testing.TB, server int) int {
+	tb.Helper()
 	major, err := toolsMajor(server)
 	must(tb, err)
-	return BinDir(tb, major)
+	return major
 }
 
 // toolsMajor returns the major version of the client tools that a server of the
