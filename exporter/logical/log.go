@@ -23,7 +23,7 @@ type restoreLog struct {
 
 	settings int  // how often pg_restore itself sets what the server does not know: it counts that as errors
 	foreign  int  // statements of these that were seen to fail
-	others   int  // other failures
+	others   int  // other failures that were seen
 	ignored  int  // errors by pg_restore's own count, when complete
 	complete bool // pg_restore got to its end
 }
@@ -42,12 +42,12 @@ func (l *restoreLog) add(line string) {
 			l.ignored, l.complete = n, err == nil
 		}
 		// A failed query is told from one of pg_restore's own by the statement, which follows.
-		if strings.HasPrefix(said, "error: ") && !strings.HasPrefix(said, "error: could not execute query") {
+		if strings.HasPrefix(said, "error: ") && !strings.Contains(said, "could not execute query") && !strings.Contains(said, "pg_restore:") {
 			l.others++
 		}
 	case command:
 		l.command = true
-		if text == foreignSetting {
+		if strings.HasPrefix(text, foreignSetting) {
 			l.foreign++
 		} else {
 			l.others++
@@ -83,11 +83,11 @@ func spoken(line string) (text string, ours bool) {
 // failed reports whether there was an error that is none of a foreign setting.
 func (l *restoreLog) failed() bool { return l.others > 0 }
 
-// judge adds what was said to pg_restore's error. When everything was tried and, by
-// pg_restore's own count too, only the foreign setting failed, nothing did.
+// judge adds what was said to pg_restore's error. When everything was tried and
+// pg_restore counts no more errors than its own settings make, nothing failed.
 func (l *restoreLog) judge(err error) error {
 	var exit *proc.Error
-	if err == nil || errors.As(err, &exit) && l.complete && l.ignored <= l.settings && l.others == 0 && l.foreign > 0 {
+	if err == nil || errors.As(err, &exit) && l.complete && l.foreign > 0 && l.ignored <= l.settings {
 		if l.foreign > 0 {
 			l.lines, l.left = nil, 0
 		}

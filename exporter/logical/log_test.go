@@ -101,7 +101,7 @@ func TestForeignSettingOfWorkers(t *testing.T) {
 	const setting = "Command was: SET transaction_timeout = 0;"
 	lines := []string{
 		`pg_restore: error: could not execute query: ERROR:  x`, setting,
-		`pg_restore:pg_restore: error: could not execute query: ERROR:  x`, setting,
+		`pg_restore: error: pg_restore: error: could not execute query: ERROR:  x`, setting + "pg_restore:",
 		` error: could not execute query: ERROR:  x`, setting,
 	}
 	for end, fine := range map[string]bool{
