@@ -56,7 +56,7 @@ func failed(t *testing.T, r harness.Result, texts ...string) {
 		t.Errorf("exit status %d, want 1", r.ExitCode)
 	}
 	for _, text := range texts {
-		if !strings.Contains(r.Output(), text) {
+		if !strings.Contains(r.Message(), text) {
 			t.Errorf("the message lacks %q:\n%s", text, r.Output())
 		}
 	}

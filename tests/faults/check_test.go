@@ -19,7 +19,7 @@ func (s *scene) check(f fault, result harness.Result) {
 		s.Errorf("exit status %d, want %d", result.ExitCode, f.exit)
 	}
 	s.said = result.Output()
-	rest := s.said
+	rest := result.Message()
 	for _, text := range f.says {
 		_, after, found := strings.Cut(rest, text)
 		if !found {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -36,6 +37,11 @@ type Result struct {
 
 // Output is everything that the command has said.
 func (r Result) Output() string { return r.Stdout + r.Stderr }
+
+// Message is the same with quotes as they were meant: when plakar says no more than
+// "EOF", because it was still sending, our message is in a line of the log, which
+// escapes them.
+func (r Result) Message() string { return strings.ReplaceAll(r.Output(), `\"`, `"`) }
 
 // NewPlakar makes a home, a store without encryption, and installs the
 // package. All goes when the test ends.
