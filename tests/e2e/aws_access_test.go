@@ -125,7 +125,7 @@ func TestAWSRefused(t *testing.T) {
 				t.Errorf("exit status %d, snapshot %q", result.ExitCode, snapshot)
 			}
 			for _, want := range []string{"authentication failed", "hint: an IAM token lets"} {
-				if !strings.Contains(result.Output(), want) && name != "no TLS" {
+				if !strings.Contains(result.Message(), want) && name != "no TLS" {
 					t.Errorf("want %q in\n%s", want, result.Output())
 				}
 			}
@@ -153,7 +153,7 @@ func TestAWSNoCredentials(t *testing.T) {
 	snapshot := p.MustBackup("@files")
 	for _, result := range []harness.Result{p.MustFail("backup", "@aws"), p.MustFail("restore", "-to", "@aws", snapshot)} {
 		for _, want := range []string{"no AWS credentials", "hint: ", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"} {
-			if !strings.Contains(result.Output(), want) {
+			if !strings.Contains(result.Message(), want) {
 				t.Errorf("want %q in\n%s", want, result.Output())
 			}
 		}

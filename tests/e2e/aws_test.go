@@ -211,7 +211,7 @@ func TestAWSUnprivileged(t *testing.T) {
 	p.DestinationAdd("all", to.URL("restorer", ""), "region=eu-west-3", tools(t))
 	result = p.MustFail("restore", "-to", "@all", snapshot)
 	for _, want := range []string{"restoring the globals", "ALTER ROLE", "42501", `restoring database "shop"`, `"boss"`} {
-		if !strings.Contains(result.Output(), want) {
+		if !strings.Contains(result.Message(), want) {
 			t.Errorf("want %q in\n%s", want, result.Output())
 		}
 	}

@@ -223,7 +223,7 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s: exit status %d", name, result.ExitCode)
 		}
 		for _, want := range c.want {
-			if !strings.Contains(result.Output(), want) {
+			if !strings.Contains(result.Message(), want) {
 				t.Errorf("%s: the message lacks %q:\n%s", name, want, result.Output())
 			}
 		}

@@ -252,7 +252,7 @@ func TestPhysicalRefuses(t *testing.T) {
 		p := harness.NewPlakar(t)
 		p.SourceAdd("phys", c.location, c.option)
 		result := p.MustFail("backup", "@phys")
-		if !strings.Contains(result.Output(), c.want) {
+		if !strings.Contains(result.Message(), c.want) {
 			t.Errorf("%s %s: %s", c.location, c.option, result.Output())
 		}
 		if strings.Contains(result.Output(), s.Password) {
