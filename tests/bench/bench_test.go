@@ -179,7 +179,7 @@ func BenchmarkCompression(b *testing.B) {
 		}
 		rows = append(rows, newRow(method+", one backup", one), newRow(method+", five backups", sample{Added: five}))
 	}
-	save(b, result{ID: "compression", Title: "pg_dump's compression, D4", Rows: rows})
+	save(b, result{ID: "compression", Title: "pg_dump's compression, D4", Rows: rows, Machine: machine(b, s.Major)})
 }
 
 // each runs f with every number of CPUs, and a suffix for the name of the result.

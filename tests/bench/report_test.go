@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,7 +92,12 @@ func save(b *testing.B, r result) {
 	if !*write {
 		return
 	}
-	r.Date, r.Machine, r.Rounds = time.Now().UTC().Format(time.DateOnly), machine(b), *rounds
+	if r.Machine == "" {
+		major, err := harness.DefaultMajor()
+		must(b, err)
+		r.Machine = machine(b, major)
+	}
+	r.Date, r.Rounds = time.Now().UTC().Format(time.DateOnly), *rounds
 	all := load(b)
 	found := false
 	for i := range all.Results {
@@ -127,20 +133,18 @@ func load(tb testing.TB) (all report) {
 
 var model = regexp.MustCompile(`model name\s*: (.*)`)
 
-// machine says on what and with what was measured.
-func machine(b *testing.B) string {
+// machine says on what and with which server was measured.
+func machine(b *testing.B, major int) string {
 	cpu := runtime.GOARCH
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		if m := model.FindSubmatch(text); m != nil {
 			cpu = string(m[1])
 		}
 	}
-	major, err := harness.DefaultMajor()
-	must(b, err)
 	version, err := exec.Command(filepath.Join(harness.BinDir(b, major), "postgres"), "--version").Output() //nolint:gosec // the server under test
 	must(b, err)
 	parts := []string{
-		cpu, strings.TrimSpace(strings.TrimPrefix(string(version), "postgres (PostgreSQL) ")),
+		fmt.Sprintf("%d CPUs, %s", runtime.NumCPU(), cpu), "PostgreSQL " + strings.TrimSpace(strings.TrimPrefix(string(version), "postgres (PostgreSQL) ")),
 		runtime.Version(),
 	}
 	return strings.Join(parts, ", ")
