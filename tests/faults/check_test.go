@@ -59,7 +59,11 @@ func (s *scene) noSecret(where, text string) {
 func (s *scene) nothingLeft(killed bool) {
 	s.Helper()
 	var left string
-	s.until("nothing is left behind", soon, func() bool {
+	limit := soon
+	if killed {
+		limit = afterKill
+	}
+	s.until("nothing is left behind", limit, func() bool {
 		left = ""
 		if processes := s.processes(); len(processes) > 0 {
 			left = fmt.Sprintf("processes: %v\n", processes)

@@ -23,6 +23,8 @@ const (
 	// soon is how long what a run used may outlive it; the promise is 5 s, the rest
 	// is for a machine that does other things as well.
 	soon = 20 * time.Second
+	// afterKill is the promise itself, for a plakar that was killed.
+	afterKill = 5 * time.Second
 	// eventually is for what has no promise, or a longer one.
 	eventually = 60 * time.Second
 )
