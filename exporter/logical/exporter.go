@@ -69,7 +69,8 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 	}
 	return &Exporter{
 		protocol: protocol, options: o, info: info, files: scratch.New(o.SpoolDir),
-		seen: make(map[string]string), folders: make(map[string]*folder), dirs: make(map[string]bool), slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
+		seen: make(map[string]string), folders: make(map[string]*folder), dirs: make(map[string]bool),
+		slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
 	}, nil
 }
 
