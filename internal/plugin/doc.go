@@ -9,7 +9,9 @@
 //     plakar may otherwise report "EOF" in its place.
 //   - The SDK's reader of an exported record must be closed exactly once and never
 //     be read after its end.
-//   - When plakar dies, so do our processes and temporary files.
+//   - When plakar dies, so do our processes, sessions and temporary files. plakar kills
+//     its plugin on Ctrl-C, so the plugin that it knows only stands in front of another
+//     process, the worker, which serves it and has a few seconds to end what it began.
 //
 // Exports are served by the SDK's own server, imports by one of ours, which costs
 // less for many files (serve.go).

@@ -40,58 +40,77 @@ type NewTarget func(protocol string, settings map[string]string, environ []strin
 // Main runs a plugin: args is os.Args, whose one argument says which side to
 // serve, "importer" or "exporter". A nil constructor is a side that the plugin
 // does not have. Main returns the exit status.
+//
+// plakar kills the plugin with SIGKILL when the user interrupts it. So what serves
+// plakar is a second process, the worker, which then still ends what it began.
+// Source: spawn in plugins/connect.go of plakar v1.1.4
 func Main(args []string, source NewSource, target NewTarget) int {
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
-	debug.SetGCPercent(gcPercent)
-	debug.SetMemoryLimit(memoryLimit)
-	pipe.Widen(os.Stdin)
-	pipe.Widen(os.Stdout)
-
-	var open closers
-	serve, err := side(args, source, target, &open)
+	l := newLife()
+	serve, err := side(args, source, target, l)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	done := make(chan error, 1)
-	go func() { done <- serve() }()
-	// Ctrl-C reaches the whole process group: plakar decides what it means. The
-	// plugin ends when plakar closes the connection.
+	if len(args) > 2 {
+		return work(args[0], serve, l)
+	}
+	status, err := proc.RunWorker(args[1], worker)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", args[0], err)
+		return 1
+	}
+	return status
+}
+
+// worker is the second argument of a worker.
+const worker = "worker"
+
+// work serves plakar until it closes the connection, or is gone.
+func work(name string, serve func() error, l *life) int {
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(memoryLimit)
+	pipe.Widen(os.Stdin)
+	pipe.Widen(os.Stdout)
+	// Ctrl-C reaches the whole process group: plakar decides what it means. A closed
+	// output must not end the worker before it has cleaned up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP)
 
-	status := 0
+	done := make(chan error, 1)
+	go func() { done <- serve() }()
+	status := 1
 	select {
 	case err := <-done:
-		if err != nil && !errors.Is(err, io.EOF) {
-			fmt.Fprintf(os.Stderr, "%s: serving plakar: %v\n", args[0], err)
-			status = 1
+		if err == nil || errors.Is(err, io.EOF) {
+			status = 0
+		} else {
+			fmt.Fprintf(os.Stderr, "%s: serving plakar: %v\n", name, err)
 		}
 	case <-terminate:
-		status = 1
+	case <-proc.Front():
 	}
-	proc.KillAll()
-	open.close()
+	l.finish()
 	return status
 }
 
 // side picks what to serve.
-func side(args []string, source NewSource, target NewTarget, open *closers) (func() error, error) {
+func side(args []string, source NewSource, target NewTarget, l *life) (func() error, error) {
 	name := ""
-	if len(args) == 2 {
+	if len(args) == 2 || len(args) == 3 && args[2] == worker {
 		name = args[1]
 	}
 	switch {
 	case name == "importer" && source != nil:
-		return func() error { return serveImporter(importerFn(source, open)) }, nil
+		return func() error { return serveImporter(importerFn(source, l)) }, nil
 	case name == "exporter" && target != nil:
-		return func() error { return sdk.RunExporter(exporterFn(target, open)) }, nil
+		return func() error { return sdk.RunExporter(exporterFn(target, l)) }, nil
 	}
 	return nil, fmt.Errorf("%s is a plugin that plakar starts, with the argument \"importer\" or \"exporter\"", args[0])
 }
 
-func importerFn(create NewSource, open *closers) importer.ImporterFn {
+func importerFn(create NewSource, l *life) importer.ImporterFn {
 	return func(_ context.Context, o *connectors.Options, protocol string, settings map[string]string) (importer.Importer, error) {
 		hideStdin()
 		s, err := create(protocol, settings, os.Environ())
@@ -101,20 +120,20 @@ func importerFn(create NewSource, open *closers) importer.ImporterFn {
 		if whole, ok := s.(Whole); ok && o != nil && len(o.Excludes) > 0 {
 			return nil, limit(errors.Join(whole.ExcludesError(), s.Close()))
 		}
-		open.add(s)
-		return NewImporter(s), nil
+		l.add(s)
+		return livingImporter{NewImporter(s), l}, nil
 	}
 }
 
-func exporterFn(create NewTarget, open *closers) exporter.ExporterFn {
+func exporterFn(create NewTarget, l *life) exporter.ExporterFn {
 	return func(_ context.Context, _ *connectors.Options, protocol string, settings map[string]string) (exporter.Exporter, error) {
 		hideStdin()
 		t, err := create(protocol, settings, os.Environ())
 		if err != nil {
 			return nil, limit(err)
 		}
-		open.add(t)
-		return NewExporter(t), nil
+		l.add(t)
+		return livingExporter{NewExporter(t), l}, nil
 	}
 }
 
@@ -125,28 +144,6 @@ var hideStdin = sync.OnceFunc(func() {
 		os.Stdin = null
 	}
 })
-
-// closers closes what is open when the connection to plakar is gone.
-type closers struct {
-	mu  sync.Mutex
-	all []io.Closer
-}
-
-func (c *closers) add(closer io.Closer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all = append(c.all, closer)
-}
-
-func (c *closers) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, closer := range c.all {
-		if err := closer.Close(); err != nil {
-			slog.Warn("cleaning up: " + err.Error())
-		}
-	}
-}
 
 // maxError is how long the text of an error may be, in bytes; it crosses to
 // plakar in an HTTP/2 header.

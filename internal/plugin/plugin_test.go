@@ -252,7 +252,7 @@ func TestExcludes(t *testing.T) {
 		{&whole{}, nil, false},
 		{&source{}, []string{"a"}, false},
 	} {
-		create := importerFn(func(string, map[string]string, []string) (Source, error) { return c.source, nil }, &closers{})
+		create := importerFn(func(string, map[string]string, []string) (Source, error) { return c.source, nil }, newLife())
 		_, err := create(t.Context(), &connectors.Options{Excludes: c.excludes}, "postgres", nil)
 		if (err != nil) != c.refused {
 			t.Errorf("%T %q: %v", c.source, c.excludes, err)

@@ -93,16 +93,17 @@ func (s *server) Import(stream grpc.BidiStreamingServer[proto.ImportRequest, pro
 	records := make(chan *connectors.Record, s.concurrency)
 	results := make(chan *connectors.Result, s.concurrency)
 	var group errgroup.Group
-	group.Go(func() error {
-		err := s.sendRecords(ctx, stream, records)
+	// Without the one or the other the importer would wait for ever.
+	ending := func(err error) error {
 		if err != nil {
-			cancel() // nobody takes records any more
+			cancel()
 		}
 		return err
-	})
+	}
+	group.Go(func() error { return ending(s.sendRecords(ctx, stream, records)) })
 	group.Go(func() error {
 		defer close(results)
-		return s.receiveResults(ctx, stream, results)
+		return ending(s.receiveResults(ctx, stream, results))
 	})
 	if err := s.importer.Import(ctx, records, results); err != nil {
 		return err

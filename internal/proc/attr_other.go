@@ -5,4 +5,4 @@ package proc
 import "syscall"
 
 // attributes makes the child lead its own process group.
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func attributes(syscall.Signal) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -4,6 +4,9 @@
 // connection to plakar. It runs in a process group of its own, so that Close and
 // a cancelled context reach its children as well, and (on Linux) dies with the
 // plugin. Ending is always SIGTERM first, on which the PostgreSQL tools cancel
-// the query that the server is running for them, and SIGKILL when that does not
-// help. After a failure nothing is left: every started process has been waited for.
+// the query that the server is running for them (psql does on SIGINT), and SIGKILL
+// when that does not help. After a failure nothing is left: every started process has been waited for.
+//
+// The plugin itself is two processes (RunWorker), so that SIGKILL, of which only the
+// one in front knows, does not keep the other from doing all that.
 package proc

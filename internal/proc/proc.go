@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 )
 
 const (
-	// grace is how long a process has to end after SIGTERM.
+	// grace is how long a process has to end after it was asked to.
 	grace = 3 * time.Second
 	// linger is how long after a process' end its input may take to notice, which
 	// a slow store feeds, and its children to close its output.
@@ -26,6 +27,9 @@ type Command struct {
 	Path string
 	Args []string // without the program's name
 	Env  []string // the whole environment
+
+	// Stop is the signal that asks the process to end; 0 for SIGTERM.
+	Stop syscall.Signal
 
 	// Stdin is what the process reads; nil for nothing. An error of its own,
 	// other than io.EOF, stops the process and becomes the process' error.
@@ -58,6 +62,7 @@ var running sync.Map // *process -> struct{}
 
 type process struct {
 	name   string
+	stop   syscall.Signal
 	cmd    *exec.Cmd
 	feed   *feed // nil without Stdin
 	warn   func(string)
@@ -71,7 +76,7 @@ type process struct {
 func start(ctx context.Context, c Command, stdout *os.File, onLine func(string)) (*process, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...) // #nosec G204 -- argv, no shell
-	p := &process{name: c.Name(), cmd: cmd, warn: c.Warn, stderr: &tail{onLine: onLine}, done: make(chan struct{})}
+	p := &process{name: c.Name(), stop: cmp.Or(c.Stop, syscall.SIGTERM), cmd: cmd, warn: c.Warn, stderr: &tail{onLine: onLine}, done: make(chan struct{})}
 	cmd.Env = c.Env
 	if c.Stdin != nil {
 		p.feed = &feed{r: c.Stdin, cancel: cancel}
@@ -81,10 +86,10 @@ func start(ctx context.Context, c Command, stdout *os.File, onLine func(string))
 		cmd.Stdout = stdout
 	}
 	cmd.Stderr = p.stderr
-	cmd.SysProcAttr = attributes()
+	cmd.SysProcAttr = attributes(p.stop)
 	cmd.Cancel = func() error {
 		time.AfterFunc(grace, p.killUnlessDone)
-		return p.signal(syscall.SIGTERM)
+		return p.signal(p.stop)
 	}
 	cmd.WaitDelay = linger
 	if err := cmd.Start(); err != nil {
@@ -146,7 +151,8 @@ func (p *process) signal(sig syscall.Signal) error {
 // It is for the end of the plugin, when nobody reads their output any more.
 func KillAll() {
 	running.Range(func(key, _ any) bool {
-		_ = key.(*process).signal(syscall.SIGTERM)
+		p := key.(*process)
+		_ = p.signal(p.stop)
 		return true
 	})
 	deadline := time.Now().Add(grace)

@@ -40,7 +40,6 @@ func (p *folder) create(parent string) (*os.File, string, error) {
 }
 
 func (p *folder) open(parent string) error {
-	sweep(parent)
 	made, err := os.MkdirTemp(parent, making)
 	if err != nil {
 		return err
@@ -84,6 +83,8 @@ func removeFolder(dir string) error {
 	}
 	return os.RemoveAll(dir)
 }
+
+func (p *folder) sweep(parent string) { sweep(parent) }
 
 // sweep removes the folders below parent that no running plugin holds. What
 // belongs to another user stays.

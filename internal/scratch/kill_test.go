@@ -96,13 +96,13 @@ func TestKilled(t *testing.T) {
 	if text, err := os.ReadFile(killed.file); err != nil || string(text) != "secret" {
 		t.Fatalf("%q, %v: there is nothing to remove", text, err)
 	}
-	d := newDir(parent, &folder{})
+	d := newDir(parent, &folder{}) // which need not make a file
+	if _, err := os.Stat(filepath.Dir(killed.file)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of the killed run is still there: %v", err)
+	}
 	f, err := d.Create()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Dir(killed.file)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the folder of the killed run is still there: %v", err)
 	}
 	for _, path := range []string{living.file, f.Path} {
 		if _, err := os.Stat(path); err != nil {

@@ -20,6 +20,8 @@ func (nameless) create(parent string) (*os.File, string, error) {
 	return f, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()), nil
 }
 
+func (nameless) sweep(string) {}
+
 func (nameless) remove(string) error { return nil }
 
 func (nameless) close() error { return nil }

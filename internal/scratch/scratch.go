@@ -31,6 +31,8 @@ const prefix = "plakar-postgresql-"
 
 // place is where and how files are made. Its methods are called one at a time.
 type place interface {
+	// sweep removes what killed runs left below parent.
+	sweep(parent string)
 	// create makes an empty file below parent, and returns the path to open it by.
 	create(parent string) (*os.File, string, error)
 	// remove removes the name of a file, if it has one.
@@ -49,7 +51,8 @@ type File struct {
 }
 
 // New returns a Dir whose files are in parent, or in the system's temporary
-// folder when parent is empty. Nothing is written before the first file is made.
+// folder when parent is empty. What killed runs left there is removed; nothing is
+// written before the first file is made.
 func New(parent string) *Dir {
 	if parent == "" {
 		parent = os.TempDir()
@@ -61,6 +64,7 @@ func New(parent string) *Dir {
 }
 
 func newDir(parent string, p place) *Dir {
+	p.sweep(parent)
 	return &Dir{parent: parent, files: make(map[*File]struct{}), place: p}
 }
 

@@ -1,0 +1,62 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+// frontFile is the number of the file that tells a worker whether the process in
+// front of it is there: a pipe that nobody writes to.
+const frontFile = 3
+
+// RunWorker runs this program once more, with args, its standard input, output and
+// error, and returns its exit status when it has ended. Killing the caller does not
+// kill the worker, whose Front tells it: so it can end its processes and sessions and
+// remove its files, which a program that gets SIGKILL cannot. SIGTERM tells it as well.
+func RunWorker(args ...string) (status int, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return 0, fmt.Errorf("finding the plugin's own program: %w", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, fmt.Errorf("starting %s: %w", program, err)
+	}
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP)
+	cmd := exec.Command(program, args...) // #nosec G204 -- this program
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{r}
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("starting %s: %w", program, err)
+	}
+	// Whoever is at the other end has to see the worker's end.
+	err = errors.Join(r.Close(), os.Stdin.Close(), os.Stdout.Close())
+	go func() {
+		<-terminate
+		_ = w.Close()
+	}()
+	var exit *exec.ExitError
+	if waitErr := cmd.Wait(); waitErr != nil && !errors.As(waitErr, &exit) {
+		err = errors.Join(err, fmt.Errorf("waiting for %s: %w", program, waitErr))
+	}
+	return cmd.ProcessState.ExitCode(), err
+}
+
+// Front returns, in a worker, a channel that is closed when the process that called
+// RunWorker has ended, or got SIGTERM.
+func Front() <-chan struct{} {
+	syscall.CloseOnExec(frontFile)
+	front := os.NewFile(frontFile, "front")
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = io.Copy(io.Discard, front)
+	}()
+	return gone
+}
