@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -45,6 +46,11 @@ func (i Info) parse() (*pgx.ConnConfig, error) {
 		cause := errors.New("a value is malformed")
 		for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(next) {
 			cause = next
+		}
+		// And so may the cause: `invalid protocol version: "..."`.
+		if text := cause.Error(); strings.HasPrefix(text, "invalid ") || strings.HasPrefix(text, "unknown ") {
+			text, _, _ = strings.Cut(text, ":")
+			cause = errors.New(text)
 		}
 		return nil, fmt.Errorf("reading the connection settings: %w", cause)
 	}
@@ -115,7 +121,22 @@ func (i Info) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), plain(err))
 	}
+	noticeDeath(ctx, conn)
 	return conn, nil
+}
+
+// noticeDeath lets the server look once a second whether we are still there while it
+// works for us, or waits for a lock: else it would go on when we have been killed.
+// Source: https://www.postgresql.org/docs/18/runtime-config-connection.html
+func noticeDeath(ctx context.Context, conn *pgx.Conn) {
+	const since = 14
+	version := conn.PgConn().ParameterStatus("server_version")
+	digits := len(version) - len(strings.TrimLeft(version, "0123456789"))
+	if major, err := strconv.Atoi(version[:digits]); err != nil || major < since {
+		return
+	}
+	// Not every operating system can do it. Any other failure comes up again.
+	_, _ = conn.Exec(ctx, "SET client_connection_check_interval = '1s'")
 }
 
 // Dial finds the server: it tries each host, and on it the databases in order

@@ -103,8 +103,8 @@ func (i Info) complete() error {
 	if err := checkPorts(i.keywords["host"], i.keywords["port"]); err != nil {
 		return err
 	}
-	if mode := i.keywords["sslmode"]; !slices.Contains(modes.Enum, mode) {
-		return fmt.Errorf("option \"ssl_mode\": %q is not accepted: use %s", mode, strings.Join(modes.Enum, ", "))
+	if !slices.Contains(modes.Enum, i.keywords["sslmode"]) {
+		return fmt.Errorf("option \"ssl_mode\": use %s", strings.Join(modes.Enum, ", "))
 	}
 	if err := i.checkCounts(); err != nil {
 		return err
@@ -121,7 +121,7 @@ func checkPorts(hostList, portList string) error {
 	}
 	for _, port := range ports {
 		if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
-			return fmt.Errorf("option \"port\": %q is not accepted: use a whole number from 1 to 65535", port)
+			return errors.New("option \"port\": use a whole number from 1 to 65535")
 		}
 	}
 	return nil

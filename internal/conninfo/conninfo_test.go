@@ -42,6 +42,14 @@ func TestParseURI(t *testing.T) {
 		"postgres://u:a?b@h/":                                     {"user": "u", "password": "a?b", "host": "h"},
 		"postgres://h/a%2Fb?options=-c%20geqo%3Doff":              {"host": "h", "dbname": "a/b", "options": "-c geqo=off"},
 		"postgres+bin://h/":                                       {"host": "h"},
+		"postgres://u:p@h/a@b":                                    {"user": "u", "password": "p", "host": "h", "dbname": "a@b"},
+		"postgres://u:p@h/a%2Fb@c%2Fd":                            {"user": "u", "password": "p", "host": "h", "dbname": "a/b@c/d"},
+		"postgres://u@h/a@b/c":                                    {"user": "u", "host": "h", "dbname": "a@b/c"},
+		"postgres://h/a@b":                                        {"host": "h", "dbname": "a@b"},
+		"postgres://u@@abstract/db":                               {"user": "u", "host": "@abstract", "dbname": "db"},
+		"postgres://u:p@%40abstract/db":                           {"user": "u", "password": "p", "host": "@abstract", "dbname": "db"},
+		"postgres://h:5432/?host=@abstract&user=a@b&password=a@b": {"host": "@abstract", "port": "5432", "user": "a@b", "password": "a@b"},
+		"postgres://u:p@%2Frun%2Fa%40b/db":                        {"user": "u", "password": "p", "host": "/run/a@b", "dbname": "db"},
 	} {
 		got, err := parseURI(uri)
 		if err != nil {
@@ -62,7 +70,16 @@ func TestParseURIRefuses(t *testing.T) {
 		"postgres://h/?sslmode=a=b":        "name=value",
 		"postgres://u:secret%@h/":          `"%"`,
 		"postgres://u:secret%zz@h/":        `"%"`,
-		"postgres://u:sec/ret@h/":          "port that is not a number",
+		"postgres://u:sec/ret@h/":          "%2F",
+		"postgres://u:1secret/x":           "port that is not a number",
+		"postgres://u:pa@secret@h/":        "%40",
+		"postgres://u:pa@@secret/":         "%40",
+		"postgres://u:pa@h,secret@h/":      "%40",
+		"postgres://u:12/secret@h/":        "%2F",
+		"postgres://u:12/secret@h":         "%2F",
+		"postgres://u:pa@secret/x@h/db":    "%2F",
+		"postgres://u:12?x.secret=/a@h/":   "PostgreSQL does not know",
+		"postgres://h/?1secret=x":          "has a parameter, which PostgreSQL does not know",
 		"postgres://[::1/":                 `"]"`,
 		"postgres://[::1]5432/":            "IPv6",
 		"postgres://h:x/":                  "port that is not a number",
@@ -81,6 +98,9 @@ func TestParseURIRefuses(t *testing.T) {
 func FuzzParseURI(f *testing.F) {
 	f.Add("postgres://u:p@[::1]:5432,h/db?sslmode=require&host=/run")
 	f.Add("postgres://%2Frun:x/%00?a=b=c&&")
+	f.Add("postgres://u:pa@ss@h/")
+	f.Add("postgres://u:12/abc@h/")
+	f.Add("postgres://u:pa@ss/abc@h/db")
 	f.Fuzz(func(t *testing.T, uri string) {
 		p, err := parseURI(uri)
 		for name, value := range p {

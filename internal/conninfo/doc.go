@@ -12,5 +12,6 @@
 //     since a stray variable would silently make a cluster's backup a partial one.
 //
 // Secrets reach the tools through their environment only. Text made for people
-// (Origin, errors) never holds one.
+// (Origin, errors) never holds one; errors do not repeat malformed values, which may be
+// part of one that is not written as it has to be.
 package conninfo

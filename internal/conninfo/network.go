@@ -33,7 +33,7 @@ func (i Info) checkCounts() error {
 	for _, keyword := range counts {
 		value, given := i.keywords[keyword]
 		if _, err := strconv.Atoi(value); given && err != nil {
-			return fmt.Errorf("the connection parameter %q: %q is not accepted: use a whole number", keyword, value)
+			return fmt.Errorf("the connection parameter %q: use a whole number", keyword)
 		}
 	}
 	return nil

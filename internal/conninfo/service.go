@@ -36,7 +36,7 @@ func readService(name, file string, environ []string) (map[string]string, string
 		}
 		for keyword := range service.Settings {
 			if _, known := params[keyword]; !known {
-				return nil, "", fmt.Errorf("service %q in %s: unknown connection parameter %q", name, path, keyword)
+				return nil, "", fmt.Errorf("service %q in %s: PostgreSQL does not know %s", name, path, parameter(keyword))
 			}
 		}
 		return service.Settings, path, nil

@@ -19,12 +19,15 @@ func parseURI(uri string) (map[string]string, error) {
 	}
 	p := make(map[string]string)
 	// Before the query is split off: a password may hold a question mark.
-	rest, err := parseUserinfo(p, rest)
+	rest, found, err := parseUserinfo(p, rest)
 	if err != nil {
 		return nil, err
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	hosts, dbname, _ := strings.Cut(rest, "/")
+	if torn(hosts, dbname, found, p["password"] != "") {
+		return nil, errTorn
+	}
 	if err := parseHosts(p, hosts); err != nil {
 		return nil, err
 	}
@@ -34,18 +37,39 @@ func parseURI(uri string) (map[string]string, error) {
 	return p, parseQuery(p, query)
 }
 
-// parseUserinfo takes "user:password@" off the front of rest. The at sign has
-// to come before the first slash.
-func parseUserinfo(p map[string]string, rest string) (string, error) {
+// parseUserinfo takes "user:password@" off the front of rest, if it is found. The at
+// sign has to come before the first slash.
+func parseUserinfo(p map[string]string, rest string) (after string, found bool, err error) {
 	end := strings.IndexAny(rest, "@/")
 	if end < 0 || rest[end] != '@' {
-		return rest, nil
+		return rest, false, nil
 	}
 	user, password, _ := strings.Cut(rest[:end], ":")
 	if err := errors.Join(store(p, "user", user), store(p, "password", password)); err != nil {
-		return "", err
+		return "", false, err
 	}
-	return rest[end+1:], nil
+	return rest[end+1:], true, nil
+}
+
+var errTorn = errors.New(`the URI has an "@" where none is expected: in a user name or password "@" is written %40 and "/" %2F (so is "@" in a host or a database name)`)
+
+// torn reports whether the parts look like those of a URI whose password holds an at
+// sign or a slash as it is. libpq takes such a password's end for a host, a port or a
+// database, which are no secrets to anybody.
+func torn(hosts, dbname string, userinfo, password bool) bool {
+	for _, host := range strings.Split(hosts, ",") {
+		// The name of an abstract Unix socket begins with one.
+		if at := strings.LastIndex(host, "@"); at > 0 || at == 0 && password {
+			return true
+		}
+	}
+	if !userinfo {
+		// "user:12/abc@host/": without a colon there would be no password.
+		return strings.Contains(hosts, ":") && strings.Contains(dbname, "@")
+	}
+	// "user:pa@ss/word@host/": a database may have an at sign in its name, or a slash.
+	_, after, at := strings.Cut(dbname, "@")
+	return password && at && strings.Contains(after, "/")
 }
 
 // parseHosts reads "host:port,[ipv6]:port,...".
@@ -100,7 +124,7 @@ func parseQuery(p map[string]string, query string) error {
 		}
 		known, ok := params[name]
 		if !ok {
-			return fmt.Errorf("the URI's query has the parameter %q, which PostgreSQL does not know", name)
+			return fmt.Errorf("the URI's query has %s, which PostgreSQL does not know", parameter(name))
 		}
 		if known.refused != "" {
 			return fmt.Errorf("the URI's parameter %q is not supported: %s", name, known.refused)
@@ -133,4 +157,13 @@ func decode(text string) (string, error) {
 		return "", errors.New("the URI holds a NUL byte")
 	}
 	return decoded, nil
+}
+
+// parameter quotes the name of a connection parameter, unless it is something else that
+// stands in its place, which may be part of a password.
+func parameter(name string) string {
+	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "a parameter"
+	}
+	return fmt.Sprintf("the parameter %q", name)
 }

@@ -147,10 +147,14 @@ func TestSummaryHoldsNoSecret(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add("tables", `a,"b,c"`)
 	f.Add("jobs", "-1")
+	f.Add("max_rate", "3M")
+	f.Add("spool_size", "1e3GiB")
+	f.Add("checkpoint", "slow")
 	f.Fuzz(func(t *testing.T, key, value string) {
 		_, errImport := DecodeImport(map[string]string{key: value})
 		_, errExport := DecodeExport(map[string]string{key: value})
-		for _, err := range []error{errImport, errExport} {
+		_, errPhysical := DecodePhysical(map[string]string{key: value})
+		for _, err := range []error{errImport, errExport, errPhysical} {
 			if err != nil && !strings.Contains(err.Error(), "option") {
 				t.Errorf("%q=%q: %v does not name an option", key, value, err)
 			}
