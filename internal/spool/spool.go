@@ -9,6 +9,7 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type Spool struct {
 	disk     *semaphore.Weighted
 	diskSize int64
 
-	block  []byte // for copying to disk
+	blocks [2][]byte // for copying to disk
 	warned sync.Once
 }
 
@@ -85,28 +86,74 @@ func (s *Spool) onDisk(ctx context.Context, r io.Reader, size int64) (*Held, err
 		return h, nil
 	}
 	h.file = file
-	if s.block == nil {
-		s.block = make([]byte, blockSize)
-	}
-	for h.Size < size {
-		block := s.block[:min(blockSize, size-h.Size)]
-		if err := s.disk.Acquire(ctx, int64(len(block))); err != nil {
-			return nil, errors.Join(err, h.Close())
-		}
-		h.reserved += int64(len(block))
-		if _, err := io.ReadFull(r, block); err != nil {
-			return nil, errors.Join(unexpected(err), h.Close())
-		}
-		h.Size += int64(len(block))
-		written, err := file.Write(block)
-		h.stored += int64(written)
-		if err != nil {
-			s.warn(err)
-			h.memory = append([]byte(nil), block[written:]...)
-			break
-		}
+	if err := s.store(ctx, h, r, size); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// store reads up to size bytes from r into h, whose file takes one block while the next
+// one is read. When the file takes no more, what was read stays in memory. An error is
+// one of r or of ctx.
+func (s *Spool) store(ctx context.Context, h *Held, r io.Reader, size int64) error {
+	if s.blocks[0] == nil {
+		s.blocks = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
+	}
+	var before writing
+	for n := 0; h.Size < size; n++ {
+		block := s.blocks[n%2][:min(blockSize, size-h.Size)]
+		err := s.disk.Acquire(ctx, int64(len(block)))
+		if err == nil {
+			h.reserved += int64(len(block))
+			_, err = io.ReadFull(r, block)
+		}
+		failed := before.end(h)
+		switch {
+		case err != nil:
+			return unexpected(err)
+		case failed != nil:
+			s.warn(failed)
+			h.memory = append(h.memory, block...)
+			h.Size += int64(len(block))
+			return nil
+		}
+		h.Size += int64(len(block))
+		before = write(h.file, block)
+	}
+	if err := before.end(h); err != nil {
+		s.warn(err)
+	}
+	return nil
+}
+
+// writing is a block that is being written; the zero value is none.
+type writing struct {
+	block []byte
+	ended chan error
+	n     *int // of its bytes, when it has ended
+}
+
+func write(w io.Writer, block []byte) writing {
+	p := writing{block: block, ended: make(chan error, 1), n: new(int)}
+	go func() {
+		n, err := w.Write(block)
+		*p.n = n
+		p.ended <- err
+	}()
+	return p
+}
+
+// end waits for the end. What could not be written goes to h's memory.
+func (p writing) end(h *Held) error {
+	if p.ended == nil {
+		return nil
+	}
+	err := <-p.ended
+	h.stored += int64(*p.n)
+	if err != nil {
+		h.memory = bytes.Clone(p.block[*p.n:])
+	}
+	return err
 }
 
 func (s *Spool) warn(err error) {

@@ -140,3 +140,29 @@ func TestNoFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A file that takes no more leaves what was read in memory, and the rest in the source.
+func TestFileTakesNoMore(t *testing.T) {
+	const size = 10 << 20
+	s := newSpool(t, size)
+	file, err := s.dir.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.File.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h := &Held{spool: s, file: file}
+	source := bytes.NewReader(content(size))
+	if err := s.store(t.Context(), h, source, size); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, h.Size)
+	if _, err := io.ReadFull(h, got); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(source)
+	if err != nil || h.Size == 0 || len(rest) == 0 || !bytes.Equal(append(got, rest...), content(size)) {
+		t.Errorf("held %d, %d left: %v", h.Size, len(rest), err)
+	}
+}
