@@ -63,8 +63,8 @@ func (a *archive) open() (path string, content io.Reader) {
 
 // peek runs pg_restore on the beginning of the archive and returns what it printed.
 // The arguments must be such that it reads the table of contents only.
-func (a *archive) peek(ctx context.Context, tools pgtools.Set, args ...string) (string, error) {
-	c := proc.Command{Path: tools.Path(pgtools.PgRestore), Args: args, Env: []string{"LC_ALL=C"}}
+func (e *Exporter) peek(ctx context.Context, a *archive, tools pgtools.Set, args ...string) (string, error) {
+	c := proc.Command{Path: tools.Path(pgtools.PgRestore), Args: args, Env: append(e.info.Offline(), "LC_ALL=C")}
 	path, content := a.open()
 	if a.file != nil {
 		c.Args = append(c.Args, path)

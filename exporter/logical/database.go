@@ -2,21 +2,14 @@ package logical
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
-
-// objectInUse is the SQLSTATE of DROP DATABASE while others are connected.
-// Source: https://www.postgresql.org/docs/18/errcodes-appendix.html
-const objectInUse = "55006"
 
 // kept databases are never dropped: others are made through them.
 var kept = []string{"postgres", "template1"}
@@ -87,60 +80,4 @@ func createSchemas(ctx context.Context, info conninfo.Info, database string, nam
 		}
 	}
 	return nil
-}
-
-// replaceDatabase creates a database with p's statement in the place of one that
-// is dropped. The new one is there, under another name, before the old one goes:
-// what cannot be created costs nothing.
-func replaceDatabase(ctx context.Context, conn *pgx.Conn, source, target string, p properties, force bool) error {
-	name := "plakar_restore_" + rand.Text()
-	create, ok := retarget(p.create, target, name)
-	if !ok {
-		return fmt.Errorf("the dump does not say how database %q was created", source)
-	}
-	if _, err := conn.Exec(ctx, create); err != nil {
-		return fmt.Errorf("creating it anew, the one that is there was left as it is: %w", err)
-	}
-	quoted := pgx.Identifier{name}.Sanitize()
-	err := dropDatabase(ctx, conn, target, force)
-	if err == nil {
-		_, err = conn.Exec(ctx, "ALTER DATABASE "+quoted+" RENAME TO "+pgx.Identifier{target}.Sanitize())
-	}
-	if err != nil {
-		_, dropErr := conn.Exec(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+quoted)
-		return errors.Join(err, dropErr)
-	}
-	return nil
-}
-
-// dropDatabase drops the database; it fails while others are connected to it,
-// unless force ends their sessions (server 13 and later). A database that cannot be
-// dropped stays as it was.
-func dropDatabase(ctx context.Context, conn *pgx.Conn, name string, force bool) error {
-	quoted := pgx.Identifier{name}.Sanitize()
-	// A template cannot be dropped. Not to be its owner is reported by DROP.
-	var template bool
-	err := conn.QueryRow(ctx, "SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = $1", name).Scan(&template)
-	if err == nil && template {
-		_, err = conn.Exec(ctx, "ALTER DATABASE "+quoted+" IS_TEMPLATE false")
-	}
-	if err != nil {
-		return fmt.Errorf("recreate: %w", err)
-	}
-	sql := "DROP DATABASE " + quoted
-	if force {
-		sql += " WITH (FORCE)"
-	}
-	if _, err = conn.Exec(ctx, sql); err == nil {
-		return nil
-	}
-	var undo error
-	if template {
-		_, undo = conn.Exec(context.WithoutCancel(ctx), "ALTER DATABASE "+quoted+" IS_TEMPLATE true")
-	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == objectInUse {
-		err = fmt.Errorf("%w: %s\nhint: it was left as it is; end the sessions that use it and restore again, or let force=true end them", err, pgErr.Detail)
-	}
-	return errors.Join(fmt.Errorf("recreate: %w", err), undo)
 }

@@ -28,6 +28,8 @@ type Exporter struct {
 	options  options.Export
 	info     conninfo.Info
 	files    *scratch.Dir
+	secrets  *scratch.Dir // PEM files
+	work     *work
 
 	server *server // nil before the first record
 
@@ -39,7 +41,8 @@ type Exporter struct {
 	expected []manifest.File    // from the manifest, if it arrived
 
 	// Until it is certain that there is one dump for the one target database,
-	// globals and dump wait.
+	// globals and dump wait; so do definitions that would replace a database, until
+	// it is certain that its rows come as well.
 	waiting []func(context.Context) error
 
 	running sync.WaitGroup
@@ -68,7 +71,7 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		protocol: protocol, options: o, info: info, files: scratch.New(o.SpoolDir),
+		protocol: protocol, options: o, info: info, files: scratch.New(o.SpoolDir), secrets: scratch.New(""), work: newWork(),
 		seen: make(map[string]string), folders: make(map[string]*folder), dirs: make(map[string]bool),
 		slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
 	}, nil
@@ -81,7 +84,9 @@ func (e *Exporter) Origin() string { return e.info.Origin() }
 func (e *Exporter) Type() string { return e.protocol }
 
 // Close implements plugin.Target.
-func (e *Exporter) Close() error { return e.files.Close() }
+func (e *Exporter) Close() error {
+	return errors.Join(e.work.close(), e.files.Close(), e.secrets.Close())
+}
 
 // Ping implements plugin.Target: it connects and looks for the tools.
 func (e *Exporter) Ping(ctx context.Context) error {
@@ -91,6 +96,7 @@ func (e *Exporter) Ping(ctx context.Context) error {
 
 // Receive implements plugin.Target.
 func (e *Exporter) Receive(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
+	defer e.work.begin()()
 	if e.server == nil {
 		var err error
 		if e.server, err = e.look(ctx); err != nil {
@@ -101,6 +107,11 @@ func (e *Exporter) Receive(ctx context.Context, record *connectors.Record, conte
 		e.dirs[record.Pathname] = true
 		ack(nil)
 		return nil
+	}
+	if !e.uncertain() {
+		if err := e.restoreWaiting(ctx); err != nil {
+			return err
+		}
 	}
 	var err error
 	switch kind, database := route(record.Pathname); kind {

@@ -33,6 +33,18 @@ func (e *Exporter) whenCertain(ctx context.Context, restore func(context.Context
 	return e.stopOn(restore(ctx))
 }
 
+// restoreWaiting runs what waited.
+func (e *Exporter) restoreWaiting(ctx context.Context) error {
+	waiting := e.waiting
+	e.waiting = nil
+	for _, restore := range waiting {
+		if err := e.stopOn(restore(ctx)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (e *Exporter) stopOn(err error) error {
 	if err != nil && e.options.ExitOnError {
 		return errStopped
@@ -72,6 +84,7 @@ func (e *Exporter) inParallel(ctx context.Context, a *archive, restore func(cont
 // inBackground runs restore, after which nothing more is begun if it fails and
 // exit_on_error is set.
 func (e *Exporter) inBackground(ctx context.Context, restore func(context.Context) error) {
+	defer e.work.begin()()
 	if e.stopOn(restore(ctx)) != nil {
 		e.stopped.Store(true)
 	}
@@ -80,12 +93,8 @@ func (e *Exporter) inBackground(ctx context.Context, restore func(context.Contex
 // Finish implements plugin.Target: it restores what waited and checks that
 // everything was there.
 func (e *Exporter) Finish(ctx context.Context) error {
-	var err error
-	for _, restore := range e.waiting {
-		if err = e.stopOn(restore(ctx)); err != nil {
-			break
-		}
-	}
+	defer e.work.begin()()
+	err := e.restoreWaiting(ctx)
 	e.running.Wait() // they acknowledge, which they may do no later than now
 	if err != nil {
 		return err

@@ -21,22 +21,29 @@ type folder struct {
 	database string // that it is a dump of
 	target   string // that it goes into
 	arrived  map[string]bool
+	choice   choice // of what is in it
 
 	ready   bool   // data may go into the target
 	blocked error  // why nothing may
+	alone   bool   // the definitions did not come: the target is one that may be in use
+	clean   bool   // what is in the target is dropped
 	rest    string // what the definitions left to be done in the end: statements
 
 	data  sync.WaitGroup      // restored in the background
-	slots *semaphore.Weighted // its connections
+	slots *semaphore.Weighted // how many of its files at once
 }
 
 // has reports whether the part at pathname arrived.
 func (f *folder) has(pathname string) bool { return f != nil && f.arrived[pathname] }
 
-// whole reports whether plakar was asked for all parts, and not for one file.
+// whole reports whether plakar was asked for all parts, and not for one file. That is
+// not known before what follows the definitions.
 func (e *Exporter) whole(f *folder) bool {
 	return e.dirs[path.Clean(recordname.DataFolder(f.path))]
 }
+
+// replaces reports whether what is in the target is to go.
+func (e *Exporter) replaces() bool { return e.options.Recreate || e.options.Clean }
 
 func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.Reader, ack func(error)) error {
 	p, _ := recordname.ParsePart(pathname)
@@ -51,28 +58,26 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 	}
 	f := e.folderOf(a.database, p.Folder)
 	f.arrived[pathname] = true
-	if p.Section == recordname.Data && e.options.SchemaOnly {
-		ack(nil)
+	wait := e.uncertain() || p.Section == recordname.PreData && e.replaces()
+	wanted, err := e.takePart(ctx, f, p, a, wait)
+	ended := func(err error) error {
+		if err != nil {
+			err = fmt.Errorf("restoring database %q, %s: %w", f.target, path.Base(pathname), err)
+		}
+		err = errors.Join(err, a.close())
+		ack(err)
+		return err
+	}
+	if err != nil || !wanted {
+		return e.stopOn(ended(err))
+	}
+	e.done = true
+	restore := func(ctx context.Context) error { return e.restorePart(ctx, f, p.Section, a, ended) }
+	if wait {
+		e.waiting = append(e.waiting, restore)
 		return nil
 	}
-	a.jobs = 1
-	if e.uncertain() || e.options.Jobs > 1 {
-		if err := a.spool(e.files); err != nil {
-			ack(err)
-			return e.stopOn(err)
-		}
-		a.jobs = e.jobsForPart(a, p.Section)
-	}
-	return e.whenCertain(ctx, func(ctx context.Context) error {
-		return e.restorePart(ctx, f, p.Section, a, func(err error) error {
-			if err != nil {
-				err = fmt.Errorf("restoring database %q, %s: %w", f.target, path.Base(pathname), err)
-			}
-			err = errors.Join(err, a.close())
-			ack(err)
-			return err
-		})
-	})
+	return e.stopOn(restore(ctx))
 }
 
 // identify makes sure that it is known which database the part is of.
@@ -96,7 +101,8 @@ func (e *Exporter) folderOf(database, pathname string) *folder {
 	if !there {
 		f = &folder{
 			path: pathname, database: database, target: e.info.Database(), arrived: make(map[string]bool),
-			slots: semaphore.NewWeighted(int64(e.options.Jobs)),
+			choice: choice{found: make(map[string]bool)},
+			slots:  semaphore.NewWeighted(int64(e.options.Jobs)),
 		}
 		if f.target == "" {
 			f.target = database
@@ -106,16 +112,33 @@ func (e *Exporter) folderOf(database, pathname string) *folder {
 	return f
 }
 
-// jobsForPart returns how many connections to restore a spooled part with.
-func (e *Exporter) jobsForPart(a *archive, section recordname.Section) int {
+// takePart decides whether there is something in the part to be restored, and spools
+// one that has to wait.
+func (e *Exporter) takePart(ctx context.Context, f *folder, p recordname.Part, a *archive, wait bool) (wanted bool, err error) {
+	a.jobs = 1
+	if p.Section == recordname.Data && e.options.SchemaOnly {
+		f.choice.left = true
+		return false, nil
+	}
+	if wait || e.options.Jobs > 1 {
+		if err := a.spool(e.files); err != nil {
+			return false, err
+		}
+		a.jobs = e.jobsForPart(a, p)
+	}
+	return e.choose(ctx, f, p.Section, a)
+}
+
+// jobsForPart returns how many connections to restore a spooled part with. pg_restore
+// loads one table with one of them.
+func (e *Exporter) jobsForPart(a *archive, p recordname.Part) int {
 	switch {
-	case section == recordname.PreData, e.info.RenewsPassword():
+	case p.Section == recordname.PreData, p.Table != "", e.info.RenewsPassword():
 		return 1
-	case section == recordname.PostData:
+	case p.Section == recordname.PostData:
 		return e.options.Jobs // a small file, and perhaps hours of building indexes
 	default:
-		// The other files of tables go on beside this one.
-		return (e.jobsFor(a) + 1) / 2
+		return e.jobsFor(a)
 	}
 }
 
@@ -148,22 +171,21 @@ func (e *Exporter) restorePart(ctx context.Context, f *folder, section recordnam
 	}
 }
 
-// besideOthers restores data in the background as soon as connections for it are
-// free; until then the next record has to wait.
+// besideOthers restores data in the background as soon as it can begin; until then the
+// next record has to wait.
 func (e *Exporter) besideOthers(ctx context.Context, f *folder, a *archive, restore func(context.Context) error) error {
-	weight := int64(a.jobs)
-	if err := f.slots.Acquire(ctx, weight); err != nil {
+	if err := f.slots.Acquire(ctx, 1); err != nil {
 		return err
 	}
 	f.data.Add(1)
 	err := e.inParallel(ctx, a, func(ctx context.Context) error {
 		defer f.data.Done()
-		defer f.slots.Release(weight)
+		defer f.slots.Release(1)
 		return restore(ctx)
 	})
 	if err != nil {
 		f.data.Done()
-		f.slots.Release(weight)
+		f.slots.Release(1)
 	}
 	return err
 }

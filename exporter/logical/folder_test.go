@@ -3,6 +3,10 @@ package logical
 import (
 	"bytes"
 	"testing"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
 )
 
 func TestRouteParts(t *testing.T) {
@@ -19,6 +23,37 @@ func TestRouteParts(t *testing.T) {
 	} {
 		if kind, database := route(pathname); kind != want.kind || database != want.database {
 			t.Errorf("route(%q) = %v, %q", pathname, kind, database)
+		}
+	}
+}
+
+// One connection loads one table; what is small or needs a new password for each
+// connection gets one as well.
+func TestJobsForPart(t *testing.T) {
+	files := scratch.New(t.TempDir())
+	defer func() { _ = files.Close() }()
+	for _, c := range []struct {
+		name string
+		size int64
+		want int
+	}{
+		{"1-pre-data.dump", smallDump, 1},
+		{"2-data/s.t.dump", smallDump, 1},
+		{"2-data/others.dump", smallDump - 1, 1},
+		{"2-data/others.dump", smallDump, 3},
+		{"3-post-data.dump", 1, 3},
+	} {
+		e := &Exporter{options: options.Export{Jobs: 3}}
+		a := newArchive("x", bytes.NewReader(nil))
+		if err := a.spool(files); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.file.Truncate(c.size); err != nil {
+			t.Fatal(err)
+		}
+		p, _ := recordname.ParsePart("/00001-x/" + c.name)
+		if got := e.jobsForPart(a, p); got != c.want {
+			t.Errorf("%s of %d bytes: %d connections, want %d", c.name, c.size, got, c.want)
 		}
 	}
 }

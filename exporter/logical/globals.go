@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
@@ -43,6 +44,10 @@ func (e *Exporter) runScript(ctx context.Context, script []byte) error {
 	if len(script) == 0 {
 		return nil
 	}
+	script, refused := harmless(script)
+	if len(refused) > 0 && e.options.ExitOnError {
+		return errors.Join(refused...)
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	env, err := e.server.info.Env(ctx)
@@ -53,8 +58,9 @@ func (e *Exporter) runScript(ctx context.Context, script []byte) error {
 	err = proc.RunLines(ctx, proc.Command{
 		Path:  e.server.psql.Path(pgtools.Psql),
 		Args:  pgtools.PsqlArgs(e.server.info.ConnString()),
-		Env:   append(env, "LC_ALL=C"),
+		Env:   append(env, "LC_ALL=C", "PGCLIENTENCODING=SQL_ASCII"),
 		Stdin: bytes.NewReader(script),
+		Stop:  syscall.SIGINT, // psql would leave its statement to the server on SIGTERM
 	}, func(line string) {
 		if found.add(line) && e.options.ExitOnError {
 			stop(errStopped)
@@ -63,7 +69,7 @@ func (e *Exporter) runScript(ctx context.Context, script []byte) error {
 	if err != nil && !errors.Is(err, errStopped) {
 		found.list = append(found.list, fmt.Errorf("%w: %s", err, found.last))
 	}
-	return errors.Join(found.list...)
+	return errors.Join(append(refused, found.list...)...)
 }
 
 // scriptErrors collects the errors that psql reports while it runs a script.

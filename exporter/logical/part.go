@@ -16,19 +16,23 @@ import (
 // done with it and fills it with empty tables. Later parts depend on how that went.
 func (e *Exporter) restoreDefinitions(ctx context.Context, f *folder, a *archive) error {
 	f.blocked = errors.New("left out: its definitions could not be restored")
+	if e.replaces() && !e.whole(f) {
+		return errAlone
+	}
 	t, err := e.prepare(ctx, a, f.target)
 	if err != nil {
 		return err
 	}
+	f.clean = t.do.clean // of the later parts, too: a publication or a large object needs no table
 	errs := []error{t.own.lost, e.runScript(ctx, []byte(t.own.settings))}
 	if errors.Join(errs...) != nil && e.options.ExitOnError {
 		return errors.Join(errs...)
 	}
-	err = e.pgRestore(ctx, a, t.tools, t.info, pgtools.Restore{Filled: t.filled})
+	err = e.pgRestore(ctx, a, t.tools, t.info, pgtools.Restore{Clean: f.clean, Filled: t.filled})
 	f.rest = t.own.rest
 	switch {
 	case err == nil:
-	case t.filled && !e.options.DataOnly:
+	case t.filled && !e.options.DataOnly && !e.options.SchemaOnly:
 		// Rows would be added to those of a table that was there.
 		f.blocked = errors.New("left out: the database had tables before, and not all definitions could be restored")
 		return errors.Join(append(errs, fmt.Errorf("%w\nhint: the rows are not restored, as the database had tables before; recreate=true replaces it, data_only=true adds the rows to its tables", err))...)
@@ -46,17 +50,20 @@ func (e *Exporter) open(ctx context.Context, f *folder) error {
 	if err != nil {
 		f.blocked = errors.New("left out as well")
 	}
-	f.ready = err == nil
+	f.ready, f.alone = err == nil, err == nil
 	return err
 }
+
+// errAlone refuses to replace a database by a part of its dump.
+var errAlone = errors.New("alone, a part is added to a database that is there, which \"recreate\" and \"clean\" contradict: nothing was touched\nhint: add -o recreate=false -o clean=false, or restore the whole folder of the database")
 
 // checkAlone checks whether a part can be restored that came without the definitions.
 func (e *Exporter) checkAlone(ctx context.Context, f *folder) error {
 	switch {
 	case e.whole(f) && !e.options.DataOnly:
 		return fmt.Errorf("%s is missing in the snapshot, without which nothing of the database can be restored", path.Base(recordname.PreDataFile(f.path)))
-	case e.options.Recreate || e.options.Clean:
-		return errors.New("alone, a part is added to a database that is there, which \"recreate\" and \"clean\" contradict\nhint: add -o recreate=false -o clean=false, or restore the whole folder of the database")
+	case e.replaces():
+		return errAlone
 	}
 	conn, err := e.server.info.Connect(ctx, e.server.database)
 	if err != nil {
@@ -76,7 +83,10 @@ func (e *Exporter) loadPart(ctx context.Context, f *folder, a *archive) error {
 	if err != nil {
 		return err
 	}
-	return e.pgRestore(ctx, a, tools, e.server.info.WithDatabase(f.target), pgtools.Restore{Part: true, Jobs: a.jobs})
+	if f.alone {
+		return e.addPart(ctx, f, a, tools)
+	}
+	return e.pgRestore(ctx, a, tools, e.server.info.WithDatabase(f.target), pgtools.Restore{Part: true, Clean: f.clean, Jobs: a.jobs})
 }
 
 // restoreEnd restores the last part, and what was left to be done in the end.
@@ -109,7 +119,7 @@ func (e *Exporter) buildInParallel(ctx context.Context, f *folder, a *archive) e
 	if err != nil {
 		return err
 	}
-	listed, err := a.peek(ctx, tools, "--list")
+	listed, err := e.peek(ctx, a, tools, "--list")
 	if err != nil {
 		return err
 	}
@@ -142,7 +152,7 @@ func (e *Exporter) restoreEntries(ctx context.Context, f *folder, a *archive, to
 		return err
 	}
 	defer func() { _ = list.Remove() }()
-	return e.pgRestore(ctx, a, tools, e.server.info.WithDatabase(f.target), pgtools.Restore{Part: true, Jobs: jobs, List: list.Path})
+	return e.pgRestore(ctx, a, tools, e.server.info.WithDatabase(f.target), pgtools.Restore{Part: true, Clean: f.clean, Jobs: jobs, List: list.Path})
 }
 
 // finishFolder does what was left to be done in the end.
@@ -153,12 +163,15 @@ func (e *Exporter) finishFolder(ctx context.Context, f *folder) error {
 }
 
 // finishFolders does that for dumps whose last part did not come, and reports parts
-// that are missing.
+// that are missing, and what was asked for and is in none.
 func (e *Exporter) finishFolders(ctx context.Context) error {
 	var errs []error
 	for _, f := range e.folders {
 		if err := e.finishFolder(ctx, f); err != nil {
 			errs = append(errs, fmt.Errorf("restoring database %q: %w", f.target, err))
+		}
+		if err := e.checkChoice(f); err != nil {
+			errs = append(errs, fmt.Errorf("database %q: %w", f.database, err))
 		}
 		if e.expected != nil || !e.whole(f) {
 			continue // the manifest tells, or one file was asked for

@@ -25,7 +25,7 @@ var databaseEntry = regexp.MustCompile(`^\d+; \d+ \d+ (DATABASE|DATABASE PROPERT
 
 // propertiesOf reads them from the archive, for a database named target.
 func (e *Exporter) propertiesOf(ctx context.Context, a *archive, tools pgtools.Set, target string) (properties, error) {
-	listed, err := a.peek(ctx, tools, "--create", "--list")
+	listed, err := e.peek(ctx, a, tools, "--create", "--list")
 	if err != nil {
 		return properties{}, err
 	}
@@ -40,7 +40,7 @@ func (e *Exporter) propertiesOf(ctx context.Context, a *archive, tools pgtools.S
 		return properties{}, err
 	}
 	defer func() { _ = list.Remove() }()
-	script, err := a.peek(ctx, tools, pgtools.PropertiesArgs(&e.options, list.Path)...)
+	script, err := e.peek(ctx, a, tools, pgtools.PropertiesArgs(&e.options, list.Path)...)
 	broken := strings.ContainsAny(a.database, "\r\n")
 	if err != nil && !broken {
 		return properties{}, err

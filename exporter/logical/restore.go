@@ -115,7 +115,7 @@ func (e *Exporter) prepareDatabase(ctx context.Context, a *archive, target strin
 	}
 	switch {
 	case do.drop:
-		err = replaceDatabase(ctx, conn, a.database, target, p, e.options.Force)
+		err = e.replaceDatabase(ctx, conn, a.database, target, p)
 	case do.create:
 		if _, err = conn.Exec(ctx, p.create); err != nil {
 			err = fmt.Errorf("creating it: %w", err)

@@ -22,7 +22,7 @@ type server struct {
 // look connects to the server, asks and finds psql. The session is closed before
 // it returns.
 func (e *Exporter) look(ctx context.Context) (*server, error) {
-	info, err := e.info.WithFiles(e.files)
+	info, err := e.info.WithFiles(e.secrets)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package logical
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -13,7 +14,7 @@ import (
 type part struct {
 	text      string
 	statement bool
-	cut       bool // a statement without its end
+	plain     bool // a statement that psql cannot read in another way
 }
 
 // split cuts a script into parts. Put together again they are the script.
@@ -36,15 +37,75 @@ func next(script string) part {
 		line, _, _ := strings.Cut(script, "\n")
 		return part{text: line}
 	}
-	if end := find(script, ";"); end >= 0 {
-		return part{text: script[:end+1], statement: true}
-	}
-	return part{text: script, statement: true, cut: true}
+	end, plain := scan(script)
+	return part{text: script[:end], statement: true, plain: plain}
 }
 
-// find is strings.Index outside literals and quoted identifiers. In these scripts
-// quotes and backslashes inside literals are doubled, so that every quote character
-// opens or closes.
+// dollar is what a dollar quote begins and ends with.
+var dollar = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z_0-9]*)?\$`)
+
+// scan finds the end of the statement that text begins with. It is plain if it has an
+// end, which psql cannot see at another place (with standard_conforming_strings), and
+// nothing outside quotes that psql itself acts on: backslash commands, variables,
+// comments.
+// Source: src/fe_utils/psqlscan.l
+func scan(text string) (end int, plain bool) {
+	plain = true
+	escapes, last := false, 0 // of the literal before: backslashes escape, its end
+	for i := 0; i < len(text); i++ {
+		if text[i] == ';' {
+			return i + 1, plain
+		}
+		quote, harmful := opening(text, i)
+		if quote == "" {
+			plain = plain && !harmful
+			continue
+		}
+		inside, _, closed := strings.Cut(text[i+len(quote):], quote)
+		if !closed {
+			break
+		}
+		start := i
+		i += 2*len(quote) + len(inside) - 1
+		if quote != "'" {
+			continue
+		}
+		// A doubled quote and a line break do not end a literal. Where backslashes that
+		// escape are doubled, as in these scripts, every quote opens or closes.
+		escapes = start > 0 && text[start-1]|0x20 == 'e' || escapes && strings.TrimSpace(text[last:start]) == ""
+		last = i + 1
+		if escapes && strings.Contains(strings.ReplaceAll(inside, `\\`, ""), `\`) {
+			plain = false
+		}
+	}
+	return len(text), false
+}
+
+// opening returns the quote that begins at text[i], or "" and whether psql could act on
+// what is there.
+func opening(text string, i int) (quote string, harmful bool) {
+	switch c := text[i]; c {
+	case '\'', '"':
+		return text[i : i+1], false
+	case '$':
+		if i > 0 && inWord(text[i-1]) {
+			return "", true
+		}
+		quote = dollar.FindString(text[i:])
+		return quote, quote == ""
+	case '\\', ':':
+		return "", true
+	default:
+		return "", strings.HasPrefix(text[i:], "--") || strings.HasPrefix(text[i:], "/*")
+	}
+}
+
+// inWord reports whether c may be part of a word without quotes.
+func inWord(c byte) bool {
+	return c == '_' || c == '$' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// find is strings.Index outside literals and quoted identifiers of a plain statement.
 func find(text, what string) int {
 	var quote byte
 	for i := range len(text) {
@@ -67,13 +128,15 @@ func find(text, what string) int {
 func withoutStatements(script []byte, drop func(statement string) bool) []byte {
 	var out bytes.Buffer
 	for _, p := range split(string(script)) {
-		if p.statement && (p.cut || drop(p.text)) {
-			p.text = strings.Repeat("\n", strings.Count(p.text, "\n"))
+		if p.statement && drop(p.text) {
+			p.text = blank(p.text)
 		}
 		out.WriteString(p.text)
 	}
 	return out.Bytes()
 }
+
+func blank(text string) string { return strings.Repeat("\n", strings.Count(text, "\n")) }
 
 // alters reports whether statement is the ALTER ROLE that gives one of the roles
 // its attributes and password. (ALTER ROLE ... SET is another.)

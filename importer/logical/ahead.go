@@ -2,29 +2,39 @@ package logical
 
 import "context"
 
-// smallDatabase is how large a database may be, in bytes on the server, to be
-// dumped ahead: its pg_dump ends soon, and holds no snapshot for hours should the
-// dump before it take that long.
+// smallDatabase is how large a database may be, in bytes on the server, for plakar to
+// have its dump read soon.
 const smallDatabase = 64 << 20
 
-// beginAhead starts processes before plakar asks for their output, in plakar's
-// order, so that one connects and reads the catalogues while the output of another
-// is stored. It returns when all have been started or ctx is done.
+// beginAhead starts processes before plakar asks for their output, so that one
+// connects and reads the catalogues while the output of another is stored. turns are
+// all dumps and parts in plakar's order; begun are those that it asks for next. It
+// returns when all have been begun or ctx is done.
 //
-// What waits to be read keeps its slot: so dumps take one less than there are, for
-// what plakar asks for in between. The globals, which it asks for before any dump
-// and which are soon written, do not count; they may be nil.
-func beginAhead(ctx context.Context, globals *turn, dumps []*turn, slots int) {
+// What waits to be read keeps a slot if its output is more than fits into the
+// buffers: so that is one less than there are slots, for what plakar asks for. And it
+// keeps its snapshot and its locks, so a database is not begun while plakar may take
+// hours for the one before. The globals, which plakar asks for before any dump and
+// which are soon written, do not count; they may be nil.
+func beginAhead(ctx context.Context, globals *turn, turns []*turn, slots int) {
 	if slots < 2 {
 		return
 	}
 	if globals != nil {
-		globals.Begin()
+		globals.begin()
 	}
-	waiting := make(chan struct{}, slots-1)
-	for _, t := range dumps {
+	window := make(chan struct{}, slots-1)
+	for n, t := range turns {
+		if n > 0 && !t.joins && !turns[n-1].quick {
+			select {
+			case <-t.opened:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
 		select {
-		case waiting <- struct{}{}:
+		case window <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
@@ -33,12 +43,12 @@ func beginAhead(ctx context.Context, globals *turn, dumps []*turn, slots int) {
 			case <-t.opened:
 			case <-ctx.Done():
 			}
-			<-waiting
+			<-window
 		}()
 		select {
 		case <-t.opened: // plakar was faster
 		default:
-			t.Begin()
+			t.begin()
 		}
 	}
 }

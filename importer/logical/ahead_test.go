@@ -12,14 +12,16 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
-// touching returns the outputs of processes that each leave a file when they run.
+// touching returns the outputs of processes that each leave a file when they run, and
+// are quick.
 func touching(t *testing.T, n, slots int) (turns []*turn, ran func(i int) bool) {
 	t.Helper()
 	dir := t.TempDir()
 	file := func(i int) string { return filepath.Join(dir, strconv.Itoa(i)) }
 	shared := make(chan struct{}, slots)
 	for i := range n {
-		one := &turn{slots: shared, opened: make(chan struct{})}
+		one := newTurn("", shared)
+		one.quick = true
 		one.Stream = proc.NewStream(t.Context(), func(ctx context.Context) (proc.Command, error) {
 			return proc.Command{Path: "/bin/sh", Args: []string{"-c", `: >"$0" && echo out`, file(i)}}, one.take(ctx)
 		})
@@ -75,4 +77,61 @@ func TestBeginAheadAlone(t *testing.T) {
 	if ran(0) || ran(1) {
 		t.Error("with one process at a time none runs ahead")
 	}
+}
+
+// TestSlotReturns: a process that has ended takes none, though nobody reads it.
+func TestSlotReturns(t *testing.T) {
+	turns, ran := touching(t, 3, 1)
+	for i, one := range turns {
+		go one.begin()
+		eventually(t, "a process runs", func() bool { return ran(i) })
+	}
+}
+
+// TestAfter: what comes after another waits for its end, whether that is read or not.
+func TestAfter(t *testing.T) {
+	turns, ran := touching(t, 3, 3)
+	turns[1].after, turns[2].after = turns[0], turns[1]
+	go turns[1].begin()
+	go turns[2].begin()
+	time.Sleep(50 * time.Millisecond)
+	if ran(1) || ran(2) {
+		t.Error("it did not wait")
+	}
+	turns[0].begin()
+	eventually(t, "all run", func() bool { return ran(1) && ran(2) })
+
+	turns, ran = touching(t, 2, 2)
+	turns[1].after = turns[0]
+	go turns[1].begin()
+	if err := turns[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it runs after what plakar did not want", func() bool { return ran(1) })
+}
+
+// TestBeginAheadOfParts is about two databases behind one in parts: postgres, shop in
+// three parts, template1, test.
+func TestBeginAheadOfParts(t *testing.T) {
+	turns, ran := touching(t, 6, 2)
+	for i, one := range turns[1:4] {
+		one.quick, one.joins = false, i > 0
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); beginAhead(t.Context(), nil, turns, 2) }()
+	for i, one := range turns {
+		// Behind a large database the next one would wait, with its locks.
+		if i != 4 {
+			eventually(t, "the next one runs before it is read", func() bool { return ran(i) })
+		}
+		for later := max(i+1, 4); later < len(turns); later++ {
+			if ran(later) {
+				t.Errorf("%d runs before %d is read", later, i)
+			}
+		}
+		if _, err := io.ReadAll(one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-ended
 }

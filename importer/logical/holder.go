@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 )
 
 const (
@@ -30,6 +32,7 @@ const (
 const (
 	undefinedTable  = "42P01"
 	undefinedSchema = "3F000"
+	wrongObjectType = "42809" // its name is a sequence's now
 )
 
 // holder is the session that holds one snapshot of a database, and locks on all its
@@ -46,7 +49,8 @@ type holder struct {
 	gate     chan struct{} // holds a token while the fields below are in use
 	conn     *pgx.Conn
 	snapshot string
-	tables   map[string]bool // that are in the snapshot, by quoted name
+	encoding string          // of the database
+	tables   map[string]bool // that are in the snapshot, by quoted name: whether table.whole
 	err      error           // why it could not begin
 }
 
@@ -102,8 +106,20 @@ func (h *holder) begin(ctx context.Context) (snapshot string, err error) {
 	return h.snapshot, h.err
 }
 
-// has reports whether the table is in the snapshot, after begin.
+// has reports whether the snapshot has an ordinary table of that name, after begin.
 func (h *holder) has(t table) bool { return h.tables[t.quoted()] }
+
+// whole returns the patterns of those tables that has reports, after begin: the name of
+// one that was dropped may be that of a sequence or of an extension's table by now.
+func (h *holder) whole(tables []table) []string {
+	var patterns []string
+	for _, t := range tables {
+		if h.has(t) {
+			patterns = append(patterns, pgtools.Pattern(t.schema, t.name))
+		}
+	}
+	return patterns
+}
 
 // hold locks all tables, and takes a snapshot after that: pg_dump does it the other way
 // round and so loses the rows of a table that is truncated in between. Tables that come
@@ -120,7 +136,7 @@ func (h *holder) hold(ctx context.Context, conn *pgx.Conn) error {
 		if err = lockTables(ctx, conn, before); err == nil {
 			var after []table
 			if after, err = h.take(ctx, conn); err == nil && (attempt == attempts || slices.Equal(before, after)) {
-				return h.accept(ctx, conn, after)
+				return h.accept(ctx, conn, before, after)
 			}
 		}
 		if attempt == attempts || err != nil && !isGone(err) {
@@ -134,19 +150,28 @@ func (h *holder) hold(ctx context.Context, conn *pgx.Conn) error {
 
 // take exports the snapshot and lists its tables.
 func (h *holder) take(ctx context.Context, conn *pgx.Conn) ([]table, error) {
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&h.snapshot); err != nil {
+	err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')").Scan(&h.snapshot, &h.encoding)
+	if err != nil {
 		return nil, fmt.Errorf("exporting the snapshot: %w", err)
 	}
 	return queryTables(ctx, conn, unmeasured)
 }
 
-// accept locks what is not locked yet and notes the tables.
-func (h *holder) accept(ctx context.Context, conn *pgx.Conn, tables []table) error {
+// accept notes the tables, and locks those that are not locked yet.
+func (h *holder) accept(ctx context.Context, conn *pgx.Conn, locked, tables []table) error {
+	known := make(map[table]bool, len(locked))
+	for _, t := range locked {
+		known[t] = true
+	}
 	h.tables = make(map[string]bool, len(tables))
+	var others []table
 	for _, t := range tables {
 		h.tables[t.quoted()] = t.whole
+		if !known[t] {
+			others = append(others, t)
+		}
 	}
-	return lockTables(ctx, conn, tables)
+	return lockTables(ctx, conn, others)
 }
 
 func lockTables(ctx context.Context, conn *pgx.Conn, tables []table) error {
@@ -164,7 +189,7 @@ func lockTables(ctx context.Context, conn *pgx.Conn, tables []table) error {
 
 func isGone(err error) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && slices.Contains([]string{undefinedTable, undefinedSchema}, pgErr.Code)
+	return errors.As(err, &pgErr) && slices.Contains([]string{undefinedTable, undefinedSchema, wrongObjectType}, pgErr.Code)
 }
 
 // explain adds to err, of a lock that was not to be had, who has it.

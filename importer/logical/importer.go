@@ -151,25 +151,29 @@ func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error
 		globals = i.globals(ctx, s, &p, tools)
 		records = append(records, record(recordname.Globals, started, globals))
 	}
-	var early []*turn
+	var turns []*turn
 	for n := range p.dumps {
-		if d := &p.dumps[n]; len(d.tables) > 0 {
-			records = append(records, i.partRecords(ctx, s, d, tools, started)...)
-		} else {
-			content := i.dump(ctx, s, d, tools)
-			if n == 0 || d.small || i.options.SchemaOnly {
-				early = append(early, content)
-			}
-			records = append(records, record(d.path, started, content))
-		}
+		t, r := i.contents(ctx, s, &p.dumps[n], tools, started)
+		turns, records = append(turns, t...), append(records, r...)
 	}
-	go beginAhead(ctx, globals, early, i.options.Jobs)
+	go beginAhead(ctx, globals, turns, i.options.Jobs)
 	for _, r := range records {
 		if err := emit(r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// contents returns the records of a database, and the processes that they are the
+// output of.
+func (i *Importer) contents(ctx context.Context, s *server, d *dump, tools pgtools.Set, started time.Time) ([]*turn, []*connectors.Record) {
+	if len(d.tables) > 0 {
+		return i.parts(ctx, s, d, tools, started)
+	}
+	t := i.dump(ctx, s, d, tools)
+	t.quick = d.small || i.options.SchemaOnly
+	return []*turn{t}, []*connectors.Record{record(d.path, started, t)}
 }
 
 // manifest returns the content of manifest.json.
@@ -206,7 +210,7 @@ func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.S
 func (i *Importer) stream(ctx context.Context, what string, info conninfo.Info,
 	command func(context.Context, conninfo.Info) (proc.Command, error),
 ) *turn {
-	t := &turn{what: what, slots: i.slots, opened: make(chan struct{})}
+	t := newTurn(what, i.slots)
 	t.Stream = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
 		c, err := command(ctx, info)
 		if err != nil {

@@ -1,13 +1,11 @@
 package logical
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/header"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
@@ -36,7 +35,7 @@ func (i *Importer) divide(ctx context.Context, s *server, p *plan) error {
 				return context.Cause(ctx)
 			}
 			folder := recordname.Folder(n+1, d.database)
-			if d.tables, d.rest = largest(all, folder, int64(i.options.TableSize)); len(d.tables) > 0 { // #nosec G115 -- a size
+			if d.tables = largest(all, folder, int64(i.options.TableSize)); len(d.tables) > 0 { // #nosec G115 -- a size
 				d.path = folder
 			}
 			return nil
@@ -56,81 +55,92 @@ func (i *Importer) divide(ctx context.Context, s *server, p *plan) error {
 type file struct {
 	path  string
 	what  string // for messages, after the database's name
-	size  int64  // about, in bytes
 	table *table // whose data it is; nil for the other parts
+	rest  bool   // it has the data of the tables that have no file
 	part  pgtools.Part
 }
 
-// parts lists the files of a dump in parts, the largest first.
-func (d *dump) parts() []file {
-	patterns := make([]string, 0, len(d.tables))
-	files := make([]file, 0, len(d.tables)+3)
+// files lists the parts of a dump in the order in which they are made. What
+// describes objects comes first: pg_dump asks the current catalogue about views,
+// functions and the like, which nothing locks, and not the snapshot. Then the tables,
+// the largest one first.
+func (d *dump) files() []file {
+	files := []file{
+		{path: recordname.PreDataFile(d.path), what: "definitions", part: pgtools.Part{Section: string(recordname.PreData)}},
+		{path: recordname.PostDataFile(d.path), what: "indexes and constraints", part: pgtools.Part{Section: string(recordname.PostData)}},
+		{path: recordname.OthersFile(d.path), what: "the other tables", rest: true, part: pgtools.Part{Section: string(recordname.Data)}},
+	}
 	for n := range d.tables {
 		t := &d.tables[n]
-		pattern := pgtools.Pattern(t.schema, t.name)
-		patterns = append(patterns, pattern)
 		path, _ := recordname.TableFile(d.path, t.schema, t.name)
 		files = append(files, file{
-			path: path, what: "table " + t.quoted(), size: t.size, table: t,
-			part: pgtools.Part{Section: string(recordname.Data), Only: pattern},
+			path: path, what: "table " + t.quoted(), table: t,
+			part: pgtools.Part{Section: string(recordname.Data)},
 		})
 	}
-	files = append(files,
-		file{
-			path: recordname.OthersFile(d.path), what: "the other tables", size: d.rest,
-			part: pgtools.Part{Section: string(recordname.Data), Without: patterns},
-		},
-		file{path: recordname.PreDataFile(d.path), what: "definitions", part: pgtools.Part{Section: string(recordname.PreData)}},
-		file{path: recordname.PostDataFile(d.path), what: "indexes and constraints", part: pgtools.Part{Section: string(recordname.PostData)}})
-	slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(b.size, a.size) })
 	return files
 }
 
-// partRecords returns the records of a dump in parts.
-func (i *Importer) partRecords(ctx context.Context, s *server, d *dump, tools pgtools.Set, started time.Time) []*connectors.Record {
-	files := d.parts()
+// parts returns the records of a dump in parts, and the processes that they are the
+// output of.
+func (i *Importer) parts(ctx context.Context, s *server, d *dump, tools pgtools.Set, started time.Time) ([]*turn, []*connectors.Record) {
+	files := d.files()
 	h := newHolder(d.database, len(files), func(ctx context.Context) (*pgx.Conn, error) {
 		return openTables(ctx, s.info, d.database, i.options.LockTimeout)
 	})
 	i.mu.Lock()
 	i.holders = append(i.holders, h)
 	i.mu.Unlock()
+	turns := make([]*turn, 0, len(files))
 	records := []*connectors.Record{directory(d.path, started), directory(recordname.DataFolder(d.path), started)}
-	for _, f := range files {
-		records = append(records, record(f.path, started, i.part(ctx, s, h, f, tools)))
+	for n, f := range files {
+		t := i.part(ctx, s, h, d, f, tools)
+		t.joins = n > 0
+		if n > 0 && f.table == nil {
+			// It locks all tables, as the holder does: the server's lock table has room
+			// for that twice where it has for once.
+			t.after = turns[n-1]
+		}
+		turns = append(turns, t)
+		records = append(records, record(f.path, started, &partReader{turn: t, ctx: ctx, holder: h}))
 	}
-	return records
+	return turns, records
 }
 
-// part returns the content of one part's record.
-func (i *Importer) part(ctx context.Context, s *server, h *holder, f file, tools pgtools.Set) io.ReadCloser {
-	what := fmt.Sprintf("database %q, %s", h.database, f.what)
-	content := i.stream(ctx, what, s.info.WithDatabase(h.database), func(ctx context.Context, info conninfo.Info) (proc.Command, error) {
+// part returns the output of the process that makes one part.
+func (i *Importer) part(ctx context.Context, s *server, h *holder, d *dump, f file, tools pgtools.Set) *turn {
+	what := fmt.Sprintf("database %q, %s", d.database, f.what)
+	return i.stream(ctx, what, s.info.WithDatabase(d.database), func(ctx context.Context, info conninfo.Info) (proc.Command, error) {
 		part := f.part
 		part.LockTimeout = childLockTimeout
 		var err error
 		if part.Snapshot, err = h.begin(ctx); err != nil {
 			return proc.Command{}, err
 		}
-		if f.table != nil && !h.has(*f.table) {
+		part.Encoding = h.encoding // names are bytes to our own sessions: see conninfo
+		switch {
+		case f.rest:
+			part.Without = h.whole(d.tables)
+		case f.table != nil && h.has(*f.table):
+			part.Only = pgtools.Pattern(f.table.schema, f.table.name)
+		case f.table != nil:
 			slog.Warn(what + ": it was dropped before the backup of the database began; its file holds nothing")
-			part.Only, part.Empty = "", true
+			part.Empty = true
 		}
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.PartArgs(&i.options, part, info.ConnString())}, nil
 	})
-	return &partReader{ReadCloser: content, ctx: ctx, what: what, holder: h}
 }
 
 // partReader is the content of a part, which keeps the holder of the snapshot until
 // it ends.
 type partReader struct {
-	io.ReadCloser
+	turn   *turn
 	ctx    context.Context
-	what   string
 	holder *holder
 
 	ended sync.Once
 	mu    sync.Mutex
+	begun bool
 	err   error // the end; stays
 }
 
@@ -142,13 +152,19 @@ func (r *partReader) Read(p []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	n, err := r.ReadCloser.Read(p)
+	n, err := r.turn.Read(p)
+	if !r.begun {
+		// Nothing but the rows and the definitions makes a part another: what did not
+		// change is not stored again. A read fills p, as far as there is something.
+		header.Undate(p[:n])
+		r.begun = true
+	}
 	if err == nil {
 		return n, nil
 	}
 	if errors.Is(err, io.EOF) {
 		if lost := r.holder.check(r.ctx); lost != nil {
-			err = fmt.Errorf("%s: %w", r.what, lost)
+			err = fmt.Errorf("%s: %w", r.turn.what, lost)
 		}
 	} else {
 		err = r.holder.blame(r.ctx, err)
@@ -161,7 +177,7 @@ func (r *partReader) Read(p []byte) (int, error) {
 // Close implements io.Closer.
 func (r *partReader) Close() error {
 	defer r.end()
-	return r.ReadCloser.Close()
+	return r.turn.Close()
 }
 
 func (r *partReader) end() { r.ended.Do(func() { r.holder.done(r.ctx) }) }

@@ -19,24 +19,24 @@ func TestLargest(t *testing.T) {
 		{schema: "s", name: "huge", whole: true, size: 40},
 		{schema: long, name: long, whole: true, size: 30},
 	}
-	chosen, rest := largest(all, "/00001-x", 10)
+	chosen := largest(all, "/00001-x", 10)
 	var names []string
 	for _, c := range chosen {
 		names = append(names, c.name)
 	}
-	if diff := cmp.Diff([]string{"huge", "limit"}, names); diff != "" || rest != 89 {
-		t.Errorf("rest %d, -want +got\n%s", rest, diff)
+	if diff := cmp.Diff([]string{"huge", "limit"}, names); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 	many := slices.Repeat(all[:1], maxFiles+7)
-	if chosen, rest = largest(many, "/00001-x", 0); len(chosen) != maxFiles || rest != 7*9 {
-		t.Errorf("%d tables, rest %d", len(chosen), rest)
+	if chosen = largest(many, "/00001-x", 0); len(chosen) != maxFiles {
+		t.Errorf("%d tables", len(chosen))
 	}
 }
 
 func TestPlanOfParts(t *testing.T) {
 	p := plan{globals: true, dumps: []dump{
 		{path: "/00001-a.dump", database: "a"},
-		{path: "/00002-b", database: "b", rest: 15, tables: []table{{schema: "s", name: "x", size: 20}, {schema: "s", name: `q"`, size: 10}}},
+		{path: "/00002-b", database: "b", tables: []table{{schema: "s", name: "x", size: 20}, {schema: "s", name: `q"`, size: 10}}},
 	}}
 	want := []manifest.File{
 		{Path: "/00000-globals.sql"},
@@ -50,12 +50,20 @@ func TestPlanOfParts(t *testing.T) {
 	if diff := cmp.Diff(want, p.files()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	parts := p.dumps[1].parts()
-	// The largest first: they take longest.
-	if parts[0].table.name != "x" || parts[1].table != nil || parts[2].table.name != `q"` {
-		t.Errorf("%+v", parts)
+	var order []string
+	for _, f := range p.dumps[1].files() {
+		order = append(order, strings.TrimPrefix(f.path, "/00002-b/"))
 	}
-	if diff := cmp.Diff([]string{`"s"."x"`, `"s"."q"""`}, parts[1].part.Without); diff != "" {
+	if diff := cmp.Diff([]string{"1-pre-data.dump", "3-post-data.dump", "2-data/others.dump", "2-data/s.x.dump", `2-data/s.q".dump`}, order); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// The file with the others lacks just what has a file of its own.
+func TestWhole(t *testing.T) {
+	tables := []table{{oid: 1, schema: "s", name: "kept"}, {oid: 2, schema: "s", name: "sequence by now"}, {oid: 3, schema: "s", name: "extension's by now"}}
+	h := holder{tables: map[string]bool{`"s"."kept"`: true, `"s"."extension's by now"`: false}}
+	if diff := cmp.Diff([]string{`"s"."kept"`}, h.whole(tables)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -22,9 +22,8 @@ type plan struct {
 type dump struct {
 	path     string // of the record, or of the folder with the parts
 	database string
-	small    bool    // it is dumped soon
+	small    bool    // smallDatabase or less
 	tables   []table // that have a file of their own; none: the dump is one file
-	rest     int64   // size of the other tables, in bytes
 }
 
 // makePlan decides what to dump. selected is the one database, or "" for all that
@@ -91,7 +90,7 @@ func (p *plan) files() []manifest.File {
 			files = append(files, manifest.File{Path: d.path, Database: d.database})
 			continue
 		}
-		parts := d.parts()
+		parts := d.files()
 		slices.SortFunc(parts, func(a, b file) int { return cmp.Compare(a.path, b.path) })
 		for _, part := range parts {
 			files = append(files, manifest.File{Path: part.path, Database: d.database})

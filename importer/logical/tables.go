@@ -46,7 +46,7 @@ const (
 	SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'r' AND e.objid IS NULL, `
 	measured = `
 		CASE WHEN c.relkind = 'p' THEN 0
-		     WHEN locked.relation IS NULL THEN pg_table_size(c.oid)
+		     WHEN locked.relation IS NULL THEN coalesce(pg_table_size(c.oid), 0) -- null: dropped meanwhile
 		     ELSE (c.relpages + coalesce(t.relpages, 0)) * current_setting('block_size')::bigint END`
 	estimated  = `(c.relpages + coalesce(t.relpages, 0)) * current_setting('block_size')::bigint`
 	unmeasured = `0::bigint`
@@ -120,17 +120,14 @@ func measureTables(ctx context.Context, info conninfo.Info, database string) ([]
 }
 
 // largest returns the tables that get a file of their own in folder, the largest
-// one first, and the size of the others.
-func largest(all []table, folder string, from int64) (chosen []table, rest int64) {
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b table) int { return cmp.Compare(b.size, a.size) })
+// one first.
+func largest(all []table, folder string, from int64) []table {
+	var chosen []table
 	for _, t := range all {
-		_, ok := recordname.TableFile(folder, t.schema, t.name)
-		if ok && t.whole && t.size >= from && len(chosen) < maxFiles {
+		if _, ok := recordname.TableFile(folder, t.schema, t.name); ok && t.whole && t.size >= from {
 			chosen = append(chosen, t)
-		} else {
-			rest += t.size
 		}
 	}
-	return chosen, rest
+	slices.SortStableFunc(chosen, func(a, b table) int { return cmp.Compare(b.size, a.size) })
+	return chosen[:min(len(chosen), maxFiles)]
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
@@ -48,26 +49,35 @@ type Part struct {
 	Only    string
 	Without []string
 	Empty   bool // an archive with nothing in it
-	// LockTimeout is for a user who gave none: what the process has to wait for waits
-	// for the holder of the snapshot.
+	// Encoding is that of Only and Without, whatever the user's patterns are in.
+	Encoding string
+	// LockTimeout is the longest, whatever the user allows: what the process has to
+	// wait for waits for the holder of the snapshot.
 	LockTimeout time.Duration
 }
 
 // PartArgs is pg_dump's argument list for a part of a database.
 func PartArgs(o *options.Import, p Part, connString string) []string {
 	all := *o
-	if all.LockTimeout == 0 {
+	if all.LockTimeout == 0 || all.LockTimeout > p.LockTimeout {
 		all.LockTimeout = p.LockTimeout
 	}
 	args := append(DumpArgs(&all, connString), "--section="+p.Section, "--snapshot="+p.Snapshot)
 	if p.Empty {
-		// The section of the data, less the data.
-		args = append(args, "--schema-only")
+		// The section of the data, less the data; and no table, so that none is locked.
+		args = append(args, "--schema-only", "--exclude-table=*.*")
 	}
 	if p.Only != "" {
 		args = append(args, "--table="+p.Only)
 	}
+	if !isASCII(p.Only + strings.Join(p.Without, "")) {
+		args = append(args, "--encoding="+p.Encoding)
+	}
 	return each(args, "--exclude-table=", p.Without)
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 // Pattern is the pattern that matches one table only, whatever its name.
@@ -100,7 +110,7 @@ func PsqlArgs(connString string) []string {
 type Restore struct {
 	Clean  bool   // drop each object before it is created
 	Filled bool   // the database has tables already
-	Part   bool   // the archive need not have all that the options name
+	Part   bool   // a dump's part: it need not have all that the options name; see ListArgs
 	List   string // file with the entries to restore; "" for all
 	File   string // the archive; "" is standard input
 	Jobs   int    // above 1 only with a File
@@ -140,8 +150,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 			args = append(args, flag.name)
 		}
 	}
-	args = each(args, "--schema=", o.Schemas)
-	args = each(args, "--table=", o.Tables)
+	args = append(args, Named(o.Schemas, o.Tables)...)
 	if r.List != "" {
 		args = append(args, "--use-list="+r.List)
 	}
@@ -153,6 +162,21 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 	}
 	return append(args, "--format=custom", r.File)
 }
+
+// Named are the arguments that select the content of schemas, or tables in them.
+func Named(schemas, tables []string) []string {
+	return each(each(nil, "--schema=", schemas), "--table=", tables)
+}
+
+// ListArgs is the argument list for the table of contents, less what is not in the
+// schemas or none of the tables. Of names that are not there it says nothing.
+func ListArgs(schemas, tables []string) []string {
+	return append([]string{"--list"}, Named(schemas, tables)...)
+}
+
+// ScriptArgs is the argument list for the script of those entries that are in the
+// file list.
+func ScriptArgs(list string) []string { return []string{"--file=-", "--use-list=" + list} }
 
 // PropertiesArgs is the argument list for a script that creates the database with
 // its properties and restores those entries that are in the file list.

@@ -50,14 +50,23 @@ func TestPartArgs(t *testing.T) {
 			[]string{"--lock-wait-timeout=1000ms", "--section=pre-data", "--snapshot=1-2-3"},
 		},
 		"table": {
-			options.Import{}, Part{Section: "data", Snapshot: "s", Only: Pattern(`a"b`, "c.*"), LockTimeout: time.Minute},
+			options.Import{}, Part{Section: "data", Snapshot: "s", Only: Pattern(`a"b`, "c.*"), LockTimeout: time.Minute, Encoding: "UTF8"},
 			[]string{"--lock-wait-timeout=60000ms", "--section=data", "--snapshot=s", `--table="a""b"."c.*"`},
 		},
 		"the others": {
 			options.Import{ExcludeTableData: []string{"e"}}, Part{Section: "data", Snapshot: "s", Without: []string{"a", "b"}},
 			[]string{"--exclude-table-data=e", "--section=data", "--snapshot=s", "--exclude-table=a", "--exclude-table=b"},
 		},
-		"empty": {options.Import{}, Part{Section: "data", Snapshot: "s", Empty: true}, []string{"--section=data", "--snapshot=s", "--schema-only"}},
+		"empty": {options.Import{}, Part{Section: "data", Snapshot: "s", Empty: true}, []string{"--section=data", "--snapshot=s", "--schema-only", "--exclude-table=*.*"}},
+		"encoding": {
+			options.Import{}, Part{Section: "data", Snapshot: "s", Only: "\xfc", Encoding: "LATIN1"},
+			[]string{"--section=data", "--snapshot=s", "--table=\xfc", "--encoding=LATIN1"},
+		},
+		// Whoever is in the way waits for the backup.
+		"patient": {
+			options.Import{LockTimeout: 2 * time.Hour}, Part{Section: "data", Snapshot: "s", LockTimeout: time.Minute},
+			[]string{"--lock-wait-timeout=60000ms", "--section=data", "--snapshot=s"},
+		},
 	} {
 		want := append([]string{"--format=custom", "--no-password", "--dbname=dbname='x'", "--compress=0"}, c.want...)
 		if diff := cmp.Diff(want, PartArgs(&c.o, c.p, "dbname='x'")); diff != "" {
@@ -83,11 +92,12 @@ func TestRestoreArgs(t *testing.T) {
 		r    Restore
 		want []string
 	}{
-		"stream": {options.Export{}, Restore{}, []string{"--format=custom"}},
-		"filled": {options.Export{}, Restore{Filled: true}, []string{"--no-data-for-failed-tables", "--format=custom"}},
-		"clean":  {options.Export{}, Restore{Clean: true, Filled: true}, []string{"--clean", "--if-exists", "--no-data-for-failed-tables", "--format=custom"}},
-		"part":   {options.Export{Tables: []string{"t"}}, Restore{Part: true, List: "/l"}, []string{"--table=t", "--use-list=/l", "--format=custom"}},
-		"data":   {options.Export{DataOnly: true}, Restore{Filled: true}, []string{"--data-only", "--format=custom"}},
+		"stream":     {options.Export{}, Restore{}, []string{"--format=custom"}},
+		"filled":     {options.Export{}, Restore{Filled: true}, []string{"--no-data-for-failed-tables", "--format=custom"}},
+		"clean":      {options.Export{}, Restore{Clean: true, Filled: true}, []string{"--clean", "--if-exists", "--no-data-for-failed-tables", "--format=custom"}},
+		"part":       {options.Export{Tables: []string{"t"}}, Restore{Part: true, List: "/l"}, []string{"--table=t", "--use-list=/l", "--format=custom"}},
+		"clean part": {options.Export{}, Restore{Part: true, Clean: true, File: "/f"}, []string{"--clean", "--if-exists", "--format=custom", "/f"}},
+		"data":       {options.Export{DataOnly: true}, Restore{Filled: true}, []string{"--data-only", "--format=custom"}},
 		"all": {
 			options.Export{NoOwner: true, NoPrivileges: true, SchemaOnly: true, ExitOnError: true, Schemas: []string{"s"}, Tables: []string{"-t"}},
 			Restore{File: "/f", Jobs: 4},
