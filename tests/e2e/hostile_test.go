@@ -3,11 +3,31 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
+
+// canaries are names that leave a file in dir when psql or a shell takes them for more
+// than names. That they would is checked.
+func canaries(t *testing.T, dir string) []string {
+	t.Helper()
+	script, shell := "x\n\\! touch "+dir+"/a\n", "`touch "+dir+"/b`$(touch "+dir+"/c)"
+	harness.Start(t).Psql(t, "postgres", "-- "+script)
+	if out, err := exec.Command("sh", "-c", "echo "+shell).CombinedOutput(); err != nil { //nolint:gosec // on purpose
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatalf("a canary does not sing: %v", err)
+		}
+	}
+	return []string{script, shell}
+}
 
 // TestHostileNames takes names that are code to something between two servers
 // through psql and pg_restore: of roles, tablespaces, schemas, tables, and of the
@@ -15,17 +35,24 @@ import (
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	src, dst := harness.Start(t), harness.Start(t)
-	files := []string{"slash/../inside", "..", "-leading-dash", "new\nline\\! touch /tmp/hostile"}
+	nest, err := os.MkdirTemp("", "h") // short: it is in names
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(nest) })
+	singing := canaries(t, nest)
+	files := append([]string{"slash/../inside", "..", "-leading-dash"}, singing...)
+	names := slices.Concat(harness.AwkwardNames, singing)
 	harness.SeedNames(t, src, files...)
 	src.Exec(t, "postgres", "CREATE DATABASE hostile")
-	for i, name := range harness.AwkwardNames {
+	for i, name := range names {
 		id := harness.Ident(name)
 		for _, s := range []*harness.Server{src, dst} {
 			s.Exec(t, "postgres", "CREATE TABLESPACE "+id+" LOCATION "+harness.Literal(s.Dir(t, fmt.Sprintf("t%d", i))))
 		}
 		src.Exec(t, "postgres", "CREATE ROLE "+id)
 		if i > 0 {
-			src.Exec(t, "postgres", fmt.Sprintf("GRANT %s TO %s", harness.Ident(harness.AwkwardNames[i-1]), id))
+			src.Exec(t, "postgres", fmt.Sprintf("GRANT %s TO %s", harness.Ident(names[i-1]), id))
 		}
 		src.Exec(t, "postgres", fmt.Sprintf("ALTER ROLE %s SET application_name TO %s; COMMENT ON ROLE %s IS %s",
 			id, harness.Literal(name), id, harness.Literal(name)))
@@ -33,7 +60,7 @@ func TestHostileNames(t *testing.T) {
 			INSERT INTO %[1]s.%[1]s VALUES (%[2]s); ALTER TABLE %[1]s.%[1]s OWNER TO %[1]s; COMMENT ON TABLE %[1]s.%[1]s IS %[2]s`,
 			id, harness.Literal(name)))
 		if i > 0 {
-			src.Exec(t, "hostile", fmt.Sprintf("GRANT SELECT ON %s.%s TO %s", id, id, harness.Ident(harness.AwkwardNames[i-1])))
+			src.Exec(t, "hostile", fmt.Sprintf("GRANT SELECT ON %s.%s TO %s", id, id, harness.Ident(names[i-1])))
 		}
 	}
 	const restorer = `dou"ble'; \connect x`
@@ -60,7 +87,7 @@ func TestHostileNames(t *testing.T) {
 	for _, sql := range []string{members, roles} {
 		query(t, dst, "postgres", sql, strings.TrimSpace(src.QueryText(t, "postgres", sql)))
 	}
-	if _, err := os.Stat("/tmp/hostile"); err == nil {
-		t.Error("a name was run")
+	if sung, err := os.ReadDir(nest); err != nil || len(sung) > 0 {
+		t.Errorf("names were run: %v, %v", sung, err)
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
@@ -81,6 +82,57 @@ func TestLayoutExportOptions(t *testing.T) {
 	query(t, dst, "schemas", hasTable, "f")
 	failed(t, restore("", "database=names", "tables=t,nosuch"), "nosuch")
 	failed(t, restore("", "database=stops", "tables=t,nosuch", "exit_on_error=true", "jobs=3"), "nosuch")
+}
+
+// Definitions go into a database with tables as those of a dump in one file do: what
+// is there is an error, what is not is created.
+func TestLayoutSchemaOnlyBeside(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.server.Exec(t, "first", "CREATE INDEX by_name ON t (name)")
+	s.plakar.SourceAdd("single", s.server.URL("first"), s.server.BinDirOption())
+	const made = `SELECT string_agg(name, ' ' ORDER BY name) FROM (
+		SELECT conname::text FROM pg_constraint WHERE contype IN ('p', 'f') UNION ALL SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisprimary) AS all_of(name)
+		WHERE name NOT LIKE 'pg\_%'`
+	for _, from := range []string{"@mypg", "@single"} {
+		s.snapshot = s.plakar.MustBackup(from)
+		for _, jobs := range []string{"jobs=1", "jobs=2"} {
+			dst, restore := s.destination(t)
+			dst.Exec(t, "postgres", "CREATE DATABASE first")
+			dst.Exec(t, "first", "CREATE TABLE t (x int, name text)")
+			failed(t, restore("", jobs, "schema_only=true"), `relation "t" already exists`)
+			query(t, dst, "first", made, "by_name t_pkey to_t_x_fkey u_pkey")
+			query(t, dst, "first", "SELECT count(*) FROM extra.u", "0")
+		}
+	}
+}
+
+// clean drops what is there when none of it is a table, and so does recreate for a
+// database that is never dropped.
+func TestLayoutClean(t *testing.T) {
+	t.Parallel()
+	harness.EachMajor(t, func(t *testing.T, major int) {
+		s := source{server: harness.Start(t, harness.Major(major)), plakar: harness.NewPlakar(t)}
+		s.server.Exec(t, "postgres", "CREATE DATABASE first")
+		s.server.Exec(t, "first", shop+`
+			CREATE TYPE mood AS ENUM ('fine'); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE VIEW v AS SELECT f();
+			CREATE VIEW of_t AS SELECT * FROM t; CREATE PUBLICATION everything FOR ALL TABLES`)
+		s.plakar.SourceAdd("mypg", s.server.URL("first"), append(inParts, s.server.BinDirOption())...)
+		s.snapshot = s.plakar.MustBackup("@mypg")
+		dst := harness.Start(t, harness.Major(major))
+		s.plakar.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
+		ok(t, s.plakar.Restore("@dst", s.snapshot))
+		ok(t, s.plakar.Restore("@dst", s.snapshot, "-o", "database=postgres"))
+		for _, to := range [][]string{{"clean=true", "database=first"}, {"clean=true", "jobs=2"}, {"recreate=true", "database=postgres"}, {"recreate=true", "database=postgres", "jobs=2"}} {
+			target := "first"
+			if strings.HasSuffix(to[1], "postgres") {
+				target = "postgres"
+			}
+			dst.Exec(t, target, "DROP TABLE to_t, t, extra.u CASCADE")
+			ok(t, s.plakar.Restore("@dst", s.snapshot, flags(to)...))
+			harness.CompareDatabase(t, s.server, dst, "first", target)
+		}
+	})
 }
 
 // Parts that are missing in the snapshot are missed.

@@ -1,12 +1,10 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,14 +73,6 @@ func eventually(t *testing.T, what string, ready func() bool) {
 	}
 }
 
-// streaming waits until the server sends files.
-func streaming(t *testing.T, s *harness.Server) {
-	t.Helper()
-	eventually(t, "a running base backup", func() bool {
-		return s.QueryText(t, "postgres", "SELECT count(*) FROM pg_stat_progress_basebackup WHERE backup_streamed > 1000000") == "1"
-	})
-}
-
 // nothingLeft checks that plakar's home has no process and no file, and the server
 // no session and no slot, that a backup made. The server may be nil.
 func nothingLeft(t *testing.T, p *harness.Plakar, s *harness.Server) {
@@ -111,13 +101,8 @@ func nothingLeft(t *testing.T, p *harness.Plakar, s *harness.Server) {
 // plugins are the processes of this plakar that are the plugin, or were started by it.
 func plugins(p *harness.Plakar) []int {
 	var pids []int
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		name, _ := os.ReadFile(filepath.Join(dir, "comm"))
-		environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
-		ours := bytes.HasPrefix(name, []byte("postgres+bin")) || bytes.HasPrefix(name, []byte("pg_basebackup"))
-		if ours && bytes.Contains(environ, []byte("HOME="+p.Home+"\x00")) {
-			pid, _ := strconv.Atoi(filepath.Base(dir))
+	for pid, program := range p.Processes() {
+		if program != "plakar" {
 			pids = append(pids, pid)
 		}
 	}

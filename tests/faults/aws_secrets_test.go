@@ -36,11 +36,12 @@ func TestAWSSecrets(t *testing.T) {
 	secrets := func() []string { return tokens(at, policy.Key) }
 
 	s := st.scene(t, fault{})
+	watchFor(t, secrets, "pg_dump", "pg_dumpall", "pg_restore", "psql").follow(s.plakar.Home)
 	s.copyOrigin()
 	s.plakar.Env = append(s.plakar.Env, "AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID="+policy.Key.ID,
 		"AWS_SECRET_ACCESS_KEY="+policy.Key.Secret, "AWS_SESSION_TOKEN="+policy.Key.SessionToken)
-	s.plakar.SourceAdd("mypg", at.URL("postgres", s.db), s.with([]string{"region=" + policy.Region})...)
-	s.plakar.DestinationAdd("dst", at.URL("postgres", s.db), s.with([]string{"region=" + policy.Region, "databases=origin", "data_only=true", "jobs=2"})...)
+	s.plakar.SourceAdd("mypg", at.URL("postgres", s.db)+"?application_name="+url.PathEscape(s.session()), s.with([]string{"region=" + policy.Region})...)
+	s.plakar.DestinationAdd("dst", at.URL("postgres", s.db)+"?application_name="+url.PathEscape(s.session()), s.with([]string{"region=" + policy.Region, "databases=origin", "jobs=2"})...)
 	s.reveal(secrets)
 
 	spoilt := policy

@@ -15,10 +15,9 @@ func midDump(s *scene, at *proxy, act func(pid string)) harness.Result {
 	s.source(at)
 	release := s.halt()
 	run := s.backup()
+	s.done = append(s.done, release)
 	act(s.blocked())
-	result := s.end(run)
-	release()
-	return result
+	return s.end(run)
 }
 
 // signalled is what happens when plakar itself is ended in mid-dump; the lock stays
@@ -35,8 +34,32 @@ func signalled(send func(*harness.Process)) func(s *scene) harness.Result {
 	}
 }
 
+// hanging ends plakar when the server does not answer any more, in mid-dump.
+func hanging(send func(*harness.Process)) func(s *scene) harness.Result {
+	return func(s *scene) harness.Result {
+		p := newProxy(s, s.server)
+		s.source(p)
+		release := s.halt()
+		run := s.backup()
+		s.blocked()
+		p.freeze()
+		s.done = append(s.done, release, p.close)
+		send(run)
+		return s.end(run)
+	}
+}
+
 // inParts gives every table a file of its own, one after another.
 var inParts = []string{"layout=tables", "table_size=0", "jobs=1"}
+
+// What is left behind when only the machine, or the network, knows that a client has
+// gone.
+const (
+	untilNoticed  = "nothing here; the server's own session, until the server notices as well (`tcp_keepalives_idle`)"
+	untilItGoesOn = "nothing here; on the server what it was doing, until it goes on"
+	plakarsOwn    = "nothing of this package; plakar's own folder `plakar-backup-*` in the temporary folder"
+	untilReleased = "nothing here; the session ends when the server notices, at the latest when a lock that it waits for is released"
+)
 
 // whole begins the message about a database.
 const whole = `database "`
@@ -71,7 +94,7 @@ var backupFaults = []fault{
 			release := s.halt()
 			run := s.backup()
 			s.blocked()
-			s.server.Exec(s, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'plakar' AND state = 'idle in transaction' AND datname = "+harness.Literal(s.db))
+			s.server.Exec(s, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND application_name = "+harness.Literal(s.session()))
 			release()
 			return s.end(run)
 		},
@@ -110,7 +133,7 @@ var backupFaults = []fault{
 	},
 	{
 		name: "backup, connection reset", what: "the connection is reset",
-		exit: 1, says: []string{whole, "pg_dump"},
+		exit: 1, says: []string{whole, "pg_dump"}, left: untilReleased, lingers: true,
 		do: func(s *scene) harness.Result {
 			p := newProxy(s, s.server)
 			return midDump(s, p, func(string) { p.reset() })
@@ -119,12 +142,11 @@ var backupFaults = []fault{
 	{
 		name: "backup, network gone", what: "the network is cut: no packet arrives any more",
 		exit: 1, says: []string{whole, "pg_dump", "timed out"},
-		left: "nothing here; the server's own session, until the server notices as well (`tcp_keepalives_idle`)",
+		left: untilNoticed, lingers: true,
 		do: func(s *scene) harness.Result {
 			p := newProxy(s, s.server)
-			result := midDump(s, p, func(string) { p.vanish() })
-			p.close()
-			return result
+			s.done = append(s.done, p.close)
+			return midDump(s, p, func(string) { p.vanish() })
 		},
 	},
 	{
@@ -139,20 +161,13 @@ var backupFaults = []fault{
 	},
 	{
 		name: "backup, hanging server", what: "the server, or a pooler before it, is alive and does not answer; the user presses Ctrl-C",
-		exit: 1, stopped: true, left: "nothing here; on the server what it was doing, until it goes on",
-		do: func(s *scene) harness.Result {
-			p := newProxy(s, s.server)
-			s.source(p)
-			release := s.halt()
-			run := s.backup()
-			s.blocked()
-			p.freeze()
-			run.Interrupt()
-			result := s.end(run)
-			release()
-			p.close()
-			return result
-		},
+		exit: 1, stopped: true, left: untilItGoesOn, lingers: true,
+		do: hanging((*harness.Process).Interrupt),
+	},
+	{
+		name: "backup, hanging server, SIGKILL", what: "the server is alive and does not answer; plakar is killed (`kill -9`)",
+		exit: killed, left: untilItGoesOn + "; plakar's own folder `plakar-backup-*` in the temporary folder", lingers: true,
+		do: hanging((*harness.Process).Kill),
 	},
 	{
 		name: "backup, lock timeout", what: "a table stays locked for longer than `lock_timeout`",
@@ -206,7 +221,7 @@ var backupFaults = []fault{
 	{
 		name: "backup, pg_dump killed", what: "pg_dump is killed (`kill -9`, or for want of memory)",
 		exit: 1, says: []string{whole, "pg_dump", "signal: killed"},
-		left: "nothing here; the session ends when the server notices, at the latest when a lock that it waits for is released",
+		left: untilReleased, lingers: true,
 		do: func(s *scene) harness.Result {
 			return midDump(s, nil, func(string) { _ = syscall.Kill(s.tool("pg_dump"), syscall.SIGKILL) })
 		},
@@ -221,7 +236,7 @@ var backupFaults = []fault{
 	},
 	{
 		name: "backup, SIGKILL", what: "plakar is killed (`kill -9`)", exit: killed,
-		left: "nothing of this package; plakar's own folder `plakar-backup-*` in the temporary folder",
+		left: plakarsOwn,
 		do:   signalled((*harness.Process).Kill),
 	},
 }

@@ -3,96 +3,70 @@
 package faults
 
 import (
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
 
-// physical makes the source "mypg" of the whole server.
-func (s *scene) physical(at *proxy, options ...string) {
-	s.Helper()
-	s.server.Exec(s, "postgres", "CREATE TABLE big AS SELECT g, repeat(md5(g::text), 30) || 'the marker' AS v FROM generate_series(1, 10000) g")
-	s.db = ""
-	s.plakar.SourceAdd("mypg", "postgres+bin"+strings.TrimPrefix(s.url(at), "postgres"), s.with(options)...)
-	s.saves = true
-}
-
-// slowly keeps a backup busy for long enough to be disturbed.
-const slowly = "max_rate=3M"
-
-// streaming waits until the server sends files.
-func (s *scene) streaming() {
-	s.Helper()
-	s.until("the server sends files", eventually, func() bool {
-		return s.server.QueryText(s, "postgres", "SELECT count(*) FROM pg_stat_progress_basebackup WHERE backup_streamed > 2000000") == "1"
-	})
-}
-
-// midStream runs a physical backup and breaks something while files are sent.
-func midStream(act func(s *scene, p *proxy)) func(s *scene) harness.Result {
-	return func(s *scene) harness.Result {
-		p := newProxy(s, s.server)
-		s.physical(p, slowly)
-		run := s.backup()
-		s.streaming()
-		act(s, p)
-		result := s.end(run)
-		p.close()
-		return result
-	}
-}
-
-// ended runs a physical backup and ends plakar while files are sent.
-func ended(send func(*harness.Process)) func(s *scene) harness.Result {
-	return func(s *scene) harness.Result {
-		s.physical(nil, slowly)
-		run := s.backup()
-		s.streaming()
-		send(run)
-		return s.end(run)
-	}
-}
-
-// withServer replaces the scene's server by one with other settings.
-func (s *scene) withServer(conf ...string) {
-	s.Helper()
-	s.server = harness.Start(s, harness.Conf(conf...))
-}
-
 var physicalFaults = []fault{
 	{
 		name: "physical, server stopped fast", what: "the server is stopped (`pg_ctl stop -m fast`)", own: true,
-		exit: 1, says: []string{"pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"}, spoken: []string{"terminating connection due to administrator command"},
 		do: midStream(func(s *scene, _ *proxy) { s.server.Stop(harness.Fast) }),
 	},
 	{
 		name: "physical, server stopped at once", what: "the server is stopped (`pg_ctl stop -m immediate`)", own: true,
-		exit: 1, says: []string{"pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"}, spoken: []string{"receiving the base backup"},
 		do: midStream(func(s *scene, _ *proxy) { s.server.Stop(harness.Immediate) }),
 	},
 	{
+		name: "physical, server crashed", what: "the server's first process is killed (`kill -9`)", own: true,
+		exit: 1, says: []string{"pg_basebackup: error:"}, spoken: []string{"unexpected EOF"},
+		do: midStream(func(s *scene, _ *proxy) { s.server.Stop(harness.Crash) }),
+	},
+	{
 		name: "physical, session terminated", what: "the session is ended with `pg_terminate_backend`", own: true,
-		exit: 1, says: []string{"pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"}, spoken: []string{"terminating connection due to administrator command"},
 		do: midStream(func(s *scene, _ *proxy) {
 			s.server.Exec(s, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_basebackup")
 		}),
 	},
 	{
 		name: "physical, connection reset", what: "the connection is reset", own: true,
-		exit: 1, says: []string{"pg_basebackup: error:"},
+		exit: 1, says: []string{"pg_basebackup: error:"}, spoken: []string{"connection reset"},
 		do: midStream(func(_ *scene, p *proxy) { p.reset() }),
 	},
 	{
-		name: "physical, network gone", what: "the network is cut: no packet arrives any more", own: true,
-		exit: 1, says: []string{"pg_basebackup", "timed out"},
-		left: "nothing here; the server's own sessions, until the server notices as well (`tcp_keepalives_idle`)",
-		do:   midStream(func(_ *scene, p *proxy) { p.vanish() }),
+		name: "physical, truncated stream", what: "the connection is closed in order, in the middle of the files", own: true,
+		exit: 1, says: []string{"pg_basebackup: error:"}, spoken: []string{"unexpected EOF"},
+		do: midStream(func(_ *scene, p *proxy) { p.close() }),
 	},
 	{
-		name: "physical, pg_basebackup killed", what: "pg_basebackup is killed (`kill -9`, or for want of memory)", own: true,
+		name: "physical, network gone", what: "the network is cut: no packet arrives any more", own: true,
+		exit: 1, says: []string{"pg_basebackup", "timed out"}, spoken: []string{"timed out"}, left: untilNoticed, lingers: true,
+		do: midStream(func(_ *scene, p *proxy) { p.vanish() }),
+	},
+	{
+		name: "physical, pg_basebackup killed", what: "pg_basebackup is killed (`kill -9`, or for want of memory)", own: true, oneWay: true,
 		exit: 1, says: []string{"pg_basebackup", "signal: killed"},
 		do: midStream(func(s *scene, _ *proxy) { _ = syscall.Kill(s.tool("pg_basebackup"), syscall.SIGKILL) }),
+	},
+	{
+		name: "physical, plugin killed", what: "the plugin is killed (`kill -9`, or for want of memory)", own: true,
+		exit: 1, says: []string{"error reading from server: EOF"},
+		do: midStream(func(s *scene, _ *proxy) { _ = syscall.Kill(s.tool("postgres+bin"), syscall.SIGKILL) }),
+	},
+	{
+		name: "physical, damaged page", what: "a page of a table was damaged on the server's disk, in a cluster with data checksums", own: true,
+		exit: 1, says: []string{"checksum verification failed in file", "base/", "checksum error occurred"}, spoken: []string{"checksum verification failure during base backup", "checksum verification failed in file", "base/"},
+		do: func(s *scene) harness.Result {
+			s.server = harness.Start(s, harness.InitdbArgs("--data-checksums"))
+			s.physical(nil)
+			s.damage("big")
+			return s.end(s.backup())
+		},
 	},
 	{
 		name: "physical, flipped byte", what: "a byte of a file changes on its way", own: true,
@@ -105,7 +79,7 @@ var physicalFaults = []fault{
 		},
 	},
 	{
-		name: "physical, short stream", what: "the stream ends early, although pg_basebackup reports success", own: true,
+		name: "physical, short stream", what: "the stream ends early, although pg_basebackup reports success", own: true, oneWay: true,
 		exit: 1, says: []string{`backing up "`, "unexpected EOF"},
 		do: func(s *scene) harness.Result {
 			s.physical(nil, s.tools(map[string]string{"pg_basebackup": `REAL/pg_basebackup "$@" | head -c 5000000`}))
@@ -114,32 +88,49 @@ var physicalFaults = []fault{
 	},
 	{
 		name: "physical, no slot", what: "no replication slot is to be had: WAL is not held back for the backup", own: true,
-		exit: 0, snapshot: true, says: []string{"nothing keeps the server from removing WAL that this backup needs"},
+		exit: 0, snapshot: true, says: []string{unheld},
 		do: func(s *scene) harness.Result {
 			s.withServer("max_replication_slots = 0")
 			s.physical(nil)
 			return s.end(s.backup())
 		},
+		after: func(s *scene) {
+			snapshot := s.plakar.Snapshots()[0]
+			if text := string(s.plakar.Cat(snapshot, "/manifest.json")); !strings.Contains(text, unheld) {
+				s.Errorf("not in the manifest's warnings: %s", text)
+			}
+			dir := filepath.Join(s.TempDir(), "pgdata")
+			s.plakar.MustRestore(dir, snapshot)
+			harness.CompareDatabase(s, s.server, harness.Adopt(s, dir), "postgres", "postgres")
+		},
 	},
 	{
 		name: "physical, WAL removed", what: "no replication slot is to be had, and the server removes WAL that the backup needs", own: true,
 		exit: 1, says: []string{"requested WAL segment", "has already been removed"},
+		do: func(s *scene) harness.Result { return s.inNeedOfWAL("max_replication_slots = 0", true) },
+	},
+	{
+		name: "physical, WAL held", what: "the server has more WAL than it wants to keep: the replication slot holds what the backup needs", own: true,
+		exit: 0, snapshot: true,
+		do: func(s *scene) harness.Result { return s.inNeedOfWAL("max_replication_slots = 10", false) },
+	},
+	{
+		name: "physical, no room in the store", what: "the store is full to the last byte", own: true,
+		exit: 1, says: []string{"no space left on device"},
 		do: func(s *scene) harness.Result {
-			s.withServer("max_replication_slots = 0", "min_wal_size = 32MB", "max_wal_size = 32MB", "wal_recycle = off")
-			s.physical(nil, slowly)
-			first := s.server.QueryText(s, "postgres", "SELECT pg_walfile_name(pg_current_wal_lsn())")
-			run := s.backup()
-			s.streaming()
-			s.until("the WAL is removed", eventually, func() bool {
-				s.server.Exec(s, "postgres", "CREATE TABLE IF NOT EXISTS w (x int); INSERT INTO w VALUES (1)")
-				s.server.Exec(s, "postgres", "SELECT pg_switch_wal()")
-				s.server.Exec(s, "postgres", "CHECKPOINT")
-				oldest := s.server.QueryText(s, "postgres", "SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'")
-				backup := s.server.QueryText(s, "postgres", "SELECT count(*) FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'")
-				return oldest > first && backup == "1"
-			})
-			return s.end(run)
+			s.physical(nil)
+			return s.intoFull(func(disk string) { s.fill(filepath.Join(disk, "filler"), 0) })
 		},
+	},
+	{
+		name: "physical, little room in the store",
+		what: "the store has room for some of the data: as with `postgres://`, plakar 1.1.4 says so and yet may exit with status 0; `plakar check` finds what is broken", own: true,
+		either: true, chance: true, says: []string{"error:", "no space left on device"},
+		do: func(s *scene) harness.Result {
+			s.physical(nil)
+			return s.intoFull(func(string) {})
+		},
+		after: brokenIsFound,
 	},
 	{
 		name: "physical, Ctrl-C", what: "Ctrl-C", own: true, exit: 1, stopped: true,
@@ -151,11 +142,33 @@ var physicalFaults = []fault{
 	},
 	{
 		name: "physical, SIGKILL", what: "plakar is killed (`kill -9`)", own: true, exit: killed,
-		left: "nothing of this package; plakar's own folder `plakar-backup-*` in the temporary folder",
+		left: plakarsOwn,
 		do:   ended((*harness.Process).Kill),
 	},
 	{
-		name: "physical, logical destination", what: "the snapshot is restored through `postgres://`: the backup is complete, the restore refused", own: true,
+		name: "physical, hanging server", what: "the server is alive and does not answer; the user presses Ctrl-C", own: true,
+		exit: 1, stopped: true, left: untilItGoesOn, lingers: true,
+		do: func(s *scene) harness.Result {
+			p := through(s)
+			s.physical(p, slowly)
+			run := s.backup()
+			s.streaming()
+			p.freeze()
+			run.Interrupt()
+			return s.end(run)
+		},
+	},
+	{
+		name: "physical, Ctrl-C in the checkpoint", what: "Ctrl-C while the server makes the checkpoint that comes first", own: true, exit: 1, stopped: true,
+		do: inCheckpoint((*harness.Process).Interrupt),
+	},
+	{
+		name: "physical, SIGKILL in the checkpoint", what: "plakar is killed (`kill -9`) while the server makes the checkpoint that comes first", own: true, exit: killed,
+		left: plakarsOwn,
+		do:   inCheckpoint((*harness.Process).Kill),
+	},
+	{
+		name: "physical, logical destination", what: "the snapshot is restored through `postgres://`: the backup is complete, the restore refused", own: true, oneWay: true,
 		exit: 1, snapshot: true, says: []string{"this is a physical backup", "hint: restore it into a folder"},
 		do: func(s *scene) harness.Result {
 			s.physical(nil)
@@ -165,7 +178,7 @@ var physicalFaults = []fault{
 		},
 	},
 	{
-		name: "physical, as a destination", what: "a logical snapshot is restored through `postgres+bin://`, which restores nothing: folders do", own: true,
+		name: "physical, as a destination", what: "a logical snapshot is restored through `postgres+bin://`, which restores nothing: folders do", own: true, oneWay: true,
 		exit: 1, says: []string{"unsupported exporter protocol"},
 		do: func(s *scene) harness.Result {
 			s.saves = false

@@ -21,16 +21,29 @@ type fault struct {
 	name string // of the subtest
 	what string // what goes wrong, for the table
 
+	either   bool     // plakar's exit status is 0 or 1
 	exit     int      // plakar's exit status; killed when a signal ends it
 	snapshot bool     // a backup leaves a snapshot
 	chance   bool     // whether it does is left to chance
 	says     []string // what the message holds, in this order
 	stopped  bool     // the message is plakar's own of a signal: see stoppedWords
-	target   string   // what a restore leaves on the server, for the table
+	target   outcome  // what a restore leaves on the server
 
 	// left is what is left behind, for the table. Whatever it says, it is checked
 	// that no process, temporary file, replication slot or session remains.
 	left string
+	// lingers is for sessions that end only when what the fault holds is let go: what
+	// is left on the machine is looked at before.
+	lingers bool
+	// database is for an empty database that may be left, because nobody can tell the
+	// server to drop it.
+	database bool
+
+	// A physical fault happens both ways, with pg_basebackup and with BASE_BACKUP,
+	// unless oneWay. spoken is what the message holds then, where that is not says.
+	oneWay    bool
+	ownStream bool
+	spoken    []string
 
 	own bool // the server is this fault's own, which may break it
 
@@ -38,6 +51,13 @@ type fault struct {
 	do func(s *scene) harness.Result
 	// after checks more than what every fault is checked for; may be nil.
 	after func(s *scene)
+}
+
+// outcome is what is on the target server after a restore: words, and the check that
+// they are true.
+type outcome struct {
+	text  string
+	check func(s *scene)
 }
 
 // stoppedWords are in plakar's messages when a signal stops it: that it stops (which
@@ -50,16 +70,17 @@ const killed = -1
 
 // part is a chapter of the table.
 type part struct {
-	title  string
-	faults []fault
+	title   string
+	restore bool
+	faults  []fault
 }
 
 // registry lists every fault.
 func registry() []part {
 	return []part{
-		{"During a backup: `postgres://`", slices.Concat(backupFaults, toolFaults, storeFaults)},
-		{"During a restore: `postgres://`", slices.Concat(restoreFaults, targetFaults, contentFaults)},
-		{"During a backup: `postgres+bin://`", physicalFaults},
+		{"During a backup: `postgres://`", false, slices.Concat(backupFaults, toolFaults, storeFaults)},
+		{"During a restore: `postgres://`", true, slices.Concat(restoreFaults, serverFaults, targetFaults, contentFaults)},
+		{"During a backup: `postgres+bin://`", false, bothWays(physicalFaults)},
 	}
 }
 
@@ -75,6 +96,9 @@ func TestFaults(t *testing.T) {
 				s := shared.scene(t, f)
 				result := f.do(s)
 				s.check(f, result)
+				if f.target.check != nil {
+					f.target.check(s)
+				}
 				if f.after != nil {
 					f.after(s)
 				}
@@ -83,8 +107,18 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestTable: docs/faults.md is what the registry says.
+// TestTable: docs/faults.md is what the registry says, and that is checked.
 func TestTable(t *testing.T) {
+	for _, p := range registry() {
+		for _, f := range p.faults {
+			if p.restore && (f.target.text == "" || f.target.check == nil) {
+				t.Errorf("%s: what is on the target server is not said, or not checked", f.name)
+			}
+			if (f.lingers || f.database) && f.left == "" {
+				t.Errorf("%s: what is left behind is not said", f.name)
+			}
+		}
+	}
 	file := filepath.Join(harness.Root(), "docs", "faults.md")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -111,17 +145,19 @@ func TestTable(t *testing.T) {
 func table() string {
 	var b strings.Builder
 	for _, p := range registry() {
-		restore := strings.Contains(p.title, "restore")
 		third := "snapshot"
-		if restore {
+		if p.restore {
 			third = "on the target server"
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n| what goes wrong | exit status | %s | message | left behind |\n|---|---|---|---|---|\n", p.title, third)
 		for _, f := range p.faults {
+			if f.ownStream {
+				continue // in the line of its other way
+			}
 			result := "none"
 			switch {
-			case restore:
-				result = f.target
+			case p.restore:
+				result = f.target.text
 			case f.chance:
 				result = "none, or a broken one"
 			case f.snapshot:
@@ -142,6 +178,9 @@ func (f fault) status() string {
 	if f.exit == killed {
 		return "ended by the signal"
 	}
+	if f.either {
+		return "0 or 1"
+	}
 	return fmt.Sprint(f.exit)
 }
 
@@ -149,11 +188,19 @@ func (f fault) message() string {
 	if f.stopped {
 		return "`" + strings.Join(stoppedWords, "` or `") + "`"
 	}
-	if len(f.says) == 0 {
+	text := quoted(f.says)
+	if f.spoken != nil {
+		text += "; with tablespaces: " + quoted(f.spoken)
+	}
+	return text
+}
+
+func quoted(says []string) string {
+	if len(says) == 0 {
 		return "none"
 	}
-	escaped := make([]string, 0, len(f.says))
-	for _, text := range f.says {
+	escaped := make([]string, 0, len(says))
+	for _, text := range says {
 		escaped = append(escaped, strings.NewReplacer("|", `\|`, "\n", " ").Replace(text))
 	}
 	return "`" + strings.Join(escaped, "` … `") + "`"

@@ -5,10 +5,9 @@ package faults
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
-	"os"
-	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,11 +19,8 @@ import (
 )
 
 const (
-	// soon is how long what a run used may outlive it; the promise is 5 s, the rest
-	// is for a machine that does other things as well.
-	soon = 20 * time.Second
-	// afterKill is the promise itself, for a plakar that was killed.
-	afterKill = 5 * time.Second
+	// soon is how long what a run used may outlive it: the promise of docs/faults.md.
+	soon = 5 * time.Second
 	// eventually is for what has no promise, or a longer one.
 	eventually = 60 * time.Second
 )
@@ -61,20 +57,25 @@ func newStage(t *testing.T, opts ...harness.Option) *stage {
 // nobody else's: a copy of origin for a backup, the target for a restore.
 type scene struct {
 	*testing.T
-	stage    *stage
-	plakar   *harness.Plakar
-	server   *harness.Server
-	db       string
-	snapshot string   // to restore; "" for the stage's
-	saves    bool     // it is about a backup
-	said     string   // what plakar said
-	done     []func() // undo what the fault did, after what is left was looked at
+	stage  *stage
+	plakar *harness.Plakar
+	server *harness.Server
+	name   string // nobody else's
+	db     string
+	// ownStream asks for a cluster with tablespaces, which pg_basebackup does not send.
+	ownStream bool
+	query     []string // more parameters of the URI
+	snapshot  string   // to restore; "" for the stage's
+	saves     bool     // it is about a backup
+	said      string   // what plakar said
+	done      []func() // undo what the fault did, after what is left was looked at
 }
 
 func (st *stage) scene(t *testing.T, f fault) *scene {
 	t.Helper()
-	s := &scene{T: t, stage: st, plakar: harness.NewPlakar(t), server: st.server}
-	s.db = fmt.Sprintf("db%d", st.last.Add(1))
+	s := &scene{T: t, stage: st, plakar: harness.NewPlakar(t), server: st.server, ownStream: f.ownStream}
+	s.name = fmt.Sprintf("db%d", st.last.Add(1))
+	s.db = s.name
 	if f.own {
 		s.server = harness.Start(t)
 	}
@@ -129,18 +130,24 @@ func (s *scene) target(at *proxy, options ...string) {
 	s.destination(at, append(options, "data_only=true")...)
 }
 
+// session is the application_name of this scene's sessions: what else would tell
+// them from those of other scenes, whatever database they are in?
+func (s *scene) session() string { return "plakar of " + s.name }
+
 // url is the URI of the scene's database. Through a proxy, the network's death
 // is noticed sooner than by default.
 func (s *scene) url(at *proxy) string {
-	if at == nil {
-		return s.server.URL(s.db)
-	}
+	s.Helper()
 	u, err := url.Parse(s.server.URL(s.db))
 	if err != nil {
 		s.Fatal(err)
 	}
-	u.Host = at.addr()
-	u.RawQuery = "keepalives_idle=1&keepalives_interval=1&keepalives_count=2&connect_timeout=2&tcp_user_timeout=3000"
+	query := append(slices.Clone(s.query), "application_name="+url.PathEscape(s.session()))
+	if at != nil {
+		u.Host = at.addr()
+		query = append(query, "keepalives_idle=1&keepalives_interval=1&keepalives_count=2&connect_timeout=2&tcp_user_timeout=3000")
+	}
+	u.RawQuery = strings.Join(query, "&")
 	return u.String()
 }
 
@@ -205,7 +212,7 @@ func (s *scene) blocked() (pid string) {
 	s.Helper()
 	s.until("a session of plakar waits for the lock", eventually, func() bool {
 		pid = s.server.QueryText(s, "postgres",
-			"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'plakar' AND datname = "+harness.Literal(s.db))
+			"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = "+harness.Literal(s.session()))
 		return pid != ""
 	})
 	return pid
@@ -244,31 +251,7 @@ func (s *scene) tool(name string) int {
 // processes lists what this scene's plakar started and what those started: they
 // share its home. plakar itself and its cache daemon are left out.
 func (s *scene) processes() map[int]string {
-	found := make(map[int]string)
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if err != nil || !strings.Contains("\x00"+string(environ), "\x00HOME="+s.plakar.Home+"\x00") {
-			continue
-		}
-		exe, err := os.Readlink(filepath.Join(dir, "exe"))
-		if err != nil || filepath.Base(exe) == "plakar" {
-			continue
-		}
-		pid, _ := strconv.Atoi(filepath.Base(dir))
-		found[pid] = filepath.Base(exe)
-	}
+	found := s.plakar.Processes()
+	maps.DeleteFunc(found, func(_ int, name string) bool { return name == "plakar" })
 	return found
-}
-
-// sessions lists what we have open on the server.
-func (s *scene) sessions() string {
-	ours := "datname = " + harness.Literal(s.db)
-	if s.server != s.stage.server {
-		ours = "true"
-	}
-	return s.server.QueryText(s, "postgres", `
-		SELECT pid, datname, application_name, state, wait_event, query FROM pg_stat_activity
-		WHERE backend_type IN ('client backend', 'walsender') AND application_name <> 'harness' AND `+ours+`
-		UNION ALL SELECT active_pid, slot_name, '', '', '', 'slot' FROM pg_replication_slots`)
 }

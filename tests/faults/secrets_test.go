@@ -5,6 +5,7 @@ package faults
 import (
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,7 @@ type way struct {
 	options []string
 	env     []string
 	pgpass  bool
+	service bool
 	secrets []string // more than the passphrase
 }
 
@@ -38,6 +40,7 @@ func ways(t *testing.T, server *harness.Server) []way {
 		{name: "query", query: "&password=" + passphrase},
 		{name: "variable", env: []string{"PGPASSWORD=" + passphrase}},
 		{name: "pgpass", pgpass: true},
+		{name: "service", query: "&service=prod", service: true},
 		{
 			name: "inline key", user: "certified",
 			options: []string{"ssl_cert_data=" + text(t, cert), "ssl_key_data=" + text(t, key), "ssl_root_cert_data=" + text(t, server.Certs.CA)},
@@ -61,21 +64,37 @@ func text(t *testing.T, file string) string {
 	return string(content)
 }
 
-// configure makes the source and the destination.
-func (s *scene) configure(w way) {
-	s.Helper()
+// location is the URI of a server, with what the way puts into it.
+func (s *scene) location(w way, protocol, database string) string {
 	user := w.user
 	if user == "" {
 		user = "saver"
 	}
-	s.copyOrigin()
-	location := fmt.Sprintf("postgres://%s%s@localhost:%d/%s?application_name=plakar%s", user, w.auth, s.server.Port, s.db, w.query)
-	s.plakar.SourceAdd("mypg", location, s.with(w.options)...)
-	s.plakar.DestinationAdd("dst", location, append(s.with(w.options), "databases=origin", "data_only=true", "jobs=2")...)
+	return fmt.Sprintf("%s://%s%s@localhost:%d/%s?application_name=%s%s", protocol, user, w.auth, s.server.Port, database, url.PathEscape(s.session()), w.query)
+}
+
+// hand puts the secret where the way has it.
+func (s *scene) hand(w way) {
+	s.Helper()
 	s.plakar.Env = append(s.plakar.Env, w.env...)
 	if w.pgpass {
 		must(s, os.WriteFile(filepath.Join(s.plakar.Home, ".pgpass"), []byte("*:*:*:saver:"+passphrase+"\n"), 0o600))
 	}
+	if w.service {
+		file := filepath.Join(s.plakar.Home, "services")
+		must(s, os.WriteFile(file, []byte("[prod]\npassword="+passphrase+"\n"), 0o600))
+		s.plakar.Env = append(s.plakar.Env, "PGSERVICEFILE="+file)
+	}
+}
+
+// configure makes the source and the destination.
+func (s *scene) configure(w way) {
+	s.Helper()
+	s.copyOrigin()
+	s.hand(w)
+	location := s.location(w, "postgres", s.db)
+	s.plakar.SourceAdd("mypg", location, s.with(w.options)...)
+	s.plakar.DestinationAdd("dst", location, append(s.with(w.options), "databases=origin", "jobs=2")...)
 }
 
 // nowhere checks that no command line, and no file with a name in the folder for
@@ -109,23 +128,81 @@ func (s *scene) without(where, text string, secrets []string) {
 	}
 }
 
+// secured is a stage whose ways to connect have recognisable secrets, and all those.
+func secured(t *testing.T) (st *stage, all []way, secrets []string) {
+	t.Helper()
+	st = newStage(t, harness.TLS("localhost"), harness.HBA("hostssl all,replication certified all cert"))
+	st.server.Exec(t, "postgres", "CREATE ROLE certified LOGIN SUPERUSER; CREATE ROLE saver LOGIN SUPERUSER PASSWORD "+harness.Literal(passphrase))
+	all = ways(t, st.server)
+	secrets = []string{passphrase}
+	for _, w := range all {
+		secrets = append(secrets, w.secrets...)
+	}
+	return st, all, secrets
+}
+
 // TestSecrets looks for secrets where nobody may find them: while a backup and a
 // restore run, in what a success, a failure and a killed run say and leave, and in
 // the snapshot.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
-	st := newStage(t, harness.TLS("localhost"), harness.HBA("hostssl all certified all cert"))
-	st.server.Exec(t, "postgres", "CREATE ROLE certified LOGIN SUPERUSER; CREATE ROLE saver LOGIN SUPERUSER PASSWORD "+harness.Literal(passphrase))
-	for _, w := range ways(t, st.server) {
+	st, all, secrets := secured(t)
+	known := func() []string { return secrets }
+	watching := watchFor(t, known, "pg_dump", "pg_dumpall", "pg_restore", "psql")
+	for _, w := range all {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			s := st.scene(t, fault{})
+			watching.follow(s.plakar.Home)
 			s.configure(w)
-			secrets := append(w.secrets, passphrase)
-
-			s.reveal(func() []string { return secrets })
+			s.reveal(known)
 		})
 	}
+}
+
+// TestPhysicalSecrets is TestSecrets for postgres+bin.
+func TestPhysicalSecrets(t *testing.T) {
+	t.Parallel()
+	for _, own := range []bool{false, true} {
+		t.Run(map[bool]string{false: "pg_basebackup", true: "BASE_BACKUP"}[own], func(t *testing.T) {
+			t.Parallel()
+			st, all, secrets := secured(t)
+			tools := []string{"pg_basebackup"}
+			if own {
+				tools = nil
+				st.server.Exec(t, "postgres", "CREATE TABLESPACE elsewhere LOCATION "+harness.Literal(st.server.Dir(t, "elsewhere")))
+			}
+			watching := watchFor(t, func() []string { return secrets }, tools...)
+			for _, w := range all {
+				t.Run(w.name, func(t *testing.T) {
+					t.Parallel()
+					s := st.scene(t, fault{})
+					watching.follow(s.plakar.Home)
+					s.hand(w)
+					s.plakar.SourceAdd("mypg", s.location(w, "postgres+bin", ""), s.with(w.options)...)
+					s.revealPhysical(secrets)
+				})
+			}
+		})
+	}
+}
+
+// revealPhysical looks for secrets in what a backup, and one that fails, say and leave.
+func (s *scene) revealPhysical(secrets []string) {
+	s.Helper()
+	result := s.end(s.backup())
+	if result.ExitCode != 0 {
+		s.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
+	}
+	s.without("a backup's output", result.Output(), secrets)
+	s.without("manifest.json", string(s.plakar.Cat(s.plakar.Snapshots()[0], "/manifest.json")), secrets)
+	s.nowhere(secrets)
+	broken := s.plakar.Run("backup", "-o", "pg_bin_dir=/nonexistent", "-o", "spool_dir=/nonexistent", "@mypg")
+	if broken.ExitCode != 1 {
+		s.Errorf("exit status %d", broken.ExitCode)
+	}
+	s.without("a failure's output", broken.Output(), secrets)
+	s.nothingHere(false)
 }
 
 // reveal looks for secrets while a backup and a restore run, and in what they leave.
@@ -158,14 +235,14 @@ func (s *scene) reveal(secrets func() []string) {
 		s.Errorf("exit status %d", result.ExitCode)
 	}
 	s.without("a restore's failure", result.Output(), secrets())
-	s.nothingLeft(false)
+	s.nothingLeft(fault{})
 
 	release = s.halt()
 	run = s.backup()
 	s.blocked()
 	run.Kill()
 	s.without("a killed backup's output", run.Wait().Output(), secrets())
-	s.nothingLeft(true)
+	s.nothingLeft(fault{exit: killed})
 	release()
 }
 
@@ -188,6 +265,9 @@ func TestSecretsInMistakes(t *testing.T) {
 		{"postgres://u:" + passphrase + "@[::1/", nil},
 		{"postgres://u:" + passphrase + "%zz@h/", nil},
 		{"postgres://u:" + passphrase + "/@h:port/", nil},
+		{"postgres://u:pa@" + passphrase + "@h/", nil},
+		{"postgres://u:12/" + passphrase + "@h/", nil},
+		{"postgres://u:pa@" + passphrase + "/x@h/db", nil},
 		{"postgres://h/?password=" + passphrase + "&password=" + passphrase + "&x", nil},
 		{"postgres://h/?sslpassword=" + passphrase, nil},
 		{"postgres://h/?passwort=" + passphrase, nil},

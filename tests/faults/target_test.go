@@ -11,14 +11,6 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
 
-// rows checks how many rows the table t has.
-func (s *scene) rows(want string) {
-	s.Helper()
-	if got := s.server.QueryText(s, s.db, "SELECT count(*) FROM t"); got != want {
-		s.Errorf("%s rows are there, want %s", got, want)
-	}
-}
-
 // plainRestore restores into a database that prepare has made, or not.
 func plainRestore(prepare func(s *scene), options ...string) func(s *scene) harness.Result {
 	return func(s *scene) harness.Result {
@@ -35,40 +27,6 @@ func inUse(s *scene) {
 	s.server.Exec(s, s.db, "CREATE TABLE t (x int); INSERT INTO t VALUES (1)")
 	s.server.Connect(s, s.db)
 }
-
-// altered saves the files of the stage's snapshot with one thing changed, to be
-// restored in its place.
-func (s *scene) altered(change func(files map[string]string)) {
-	s.Helper()
-	own := s.plakar.Store
-	s.plakar.Store = s.stage.store
-	files := make(map[string]string)
-	for _, path := range s.plakar.Ls(s.stage.snapshot) {
-		files[path] = string(s.plakar.Cat(s.stage.snapshot, path))
-	}
-	s.plakar.Store = own
-	change(files)
-	dir := s.TempDir()
-	for path, text := range files {
-		must(s, os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600))
-	}
-	s.snapshot = s.plakar.MustBackup(dir) + ":" + dir
-}
-
-// replaced changes the text of the dump.
-func replaced(from, to string) func(s *scene) {
-	return func(s *scene) {
-		s.Helper()
-		s.altered(func(files map[string]string) {
-			if !strings.Contains(files[dumpFile], from) {
-				s.Fatalf("the dump has no %q", from)
-			}
-			files[dumpFile] = strings.ReplaceAll(files[dumpFile], from, to)
-		})
-	}
-}
-
-const dumpFile = "/00001-origin.dump"
 
 // older restores a dump of the newest version into a server of the oldest one, with
 // the newest tools.
@@ -94,67 +52,81 @@ func older(sql string) func(s *scene) harness.Result {
 var targetFaults = []fault{
 	{
 		name: "restore, database missing", what: "the database does not exist, with `clean` or `data_only`",
-		exit: 1, says: []string{broken, "it does not exist", "hint:", "recreate=true"}, target: "nothing",
+		exit: 1, says: []string{broken, "it does not exist", "hint:", "recreate=true"}, target: nothingMade,
 		do: plainRestore(func(*scene) {}, "clean=true"),
 	},
 	{
-		name: "restore, database in use", what: "the database is in use, with `recreate`",
-		exit: 1, says: []string{broken, "being accessed by other users", "55006", "1 other session", "hint:", "force=true"}, target: "it is left as it was",
-		do: plainRestore(inUse, "recreate=true"), after: func(s *scene) { s.rows("1") },
+		name: "restore, database in use", what: "the database is in use, with `recreate`", own: true,
+		exit: 1, says: []string{broken, "being accessed by other users", "55006", "1 other session", "hint:", "force=true"}, target: asItWas,
+		do: plainRestore(inUse, "recreate=true"),
 	},
 	{
-		name: "restore, database in use, force", what: "the database is in use, with `recreate` and `force`",
-		exit: 0, target: "everything; the sessions were ended",
-		do: plainRestore(inUse, "recreate=true", "force=true"), after: func(s *scene) { s.rows("12000") },
+		name: "restore, database in use, force", what: "the database is in use, with `recreate` and `force`", own: true,
+		exit: 0, target: outcome{"everything; the sessions were ended", everything.check},
+		do: plainRestore(inUse, "recreate=true", "force=true"),
 	},
 	{
 		name: "restore, database not empty", what: "the database has a table of the same name",
-		exit: 1, says: []string{broken, "pg_restore", `relation "t" already exists`}, target: "all but that table and its rows",
+		exit: 1, says: []string{broken, "pg_restore", `relation "t" already exists`}, target: outcome{"all but that table and its rows", holds("1", "7", "1")},
 		do: plainRestore(func(s *scene) {
 			inUse(s)
 			s.server.Exec(s, s.db, "UPDATE t SET x = 5")
 		}),
-		after: func(s *scene) {
-			s.rows("1")
-			if got := s.server.QueryText(s, s.db, "SELECT x FROM other"); got != "7" {
-				s.Errorf("other has %q", got)
-			}
-		},
 	},
 	{
 		name: "restore, older server", what: "the server's major version is older than the dump's, which has what the older one does not know",
-		exit: 1, says: []string{broken, "pg_restore", `unrecognized privilege type "maintain"`, "hint: the dump was made of PostgreSQL"}, target: "all but what the older version does not know",
-		do:    older("GRANT MAINTAIN ON t TO faults_owner"),
-		after: func(s *scene) { s.rows("12000") },
+		exit: 1, says: []string{broken, "pg_restore", `unrecognized privilege type "maintain"`, "hint: the dump was made of PostgreSQL"}, target: outcome{"all but what the older version does not know", everything.check},
+		do: older("GRANT MAINTAIN ON t TO faults_owner"),
 	},
 	{
 		name: "restore, older server, nothing new", what: "the server's major version is older than the dump's, which has nothing that the older one does not know",
-		exit: 0, target: "everything",
-		do:    older("SELECT"),
-		after: func(s *scene) { s.rows("12000") },
+		exit: 0, target: everything,
+		do: older("SELECT"),
 	},
 	{
 		name: "restore, role missing", what: "a role is missing (`no_globals`, or globals that failed)",
-		exit: 1, says: []string{broken, "pg_restore", `role "nobodys_role" does not exist`}, target: "everything; what the role owned belongs to who restores",
-		do: plainRestore(replaced("faults_owner", "nobodys_role"), "no_globals=true"), after: func(s *scene) { s.rows("12000") },
+		exit: 1, says: []string{broken, "pg_restore", `role "nobodys_role" does not exist`}, target: outcome{"everything; what the role owned belongs to who restores", func(s *scene) {
+			everything.check(s)
+			s.finds("SELECT tableowner FROM pg_tables WHERE tablename = 'other'", harness.Superuser)
+		}},
+		do: plainRestore(replaced("faults_owner", "nobodys_role"), "no_globals=true"),
 	},
 	{
 		name: "restore, extension missing", what: "an extension is not installed on the server",
-		exit: 1, says: []string{broken, "pg_restore", `extension "nosuch" is not available`}, target: "all but what needs it",
-		do: plainRestore(replaced("citext", "nosuch")), after: func(s *scene) { s.rows("12000") },
+		exit: 1, says: []string{broken, "pg_restore", `extension "nosuch" is not available`}, target: outcome{"all but what needs it", func(s *scene) {
+			s.rows("12000")
+			s.finds("SELECT count(*) FROM pg_class WHERE relname = 'other'", "0")
+		}},
+		do: plainRestore(replaced("citext", "nosuch")),
 	},
 	{
 		name: "restore, tablespace folder missing", what: "the folder of a tablespace is missing",
-		exit: 1, says: []string{"restoring the globals (roles and tablespaces)", `directory "/nonexistent/folder" does not exist`, "58P01"}, target: "everything; what was in it is in the default tablespace",
-		do: plainRestore(func(s *scene) {
+		exit: 1, says: []string{"restoring the globals (roles and tablespaces)", `directory "/nonexistent/folder" does not exist`, "58P01"},
+		target: outcome{"everything; what was in it is in the default tablespace", func(s *scene) {
+			everything.check(s)
+			s.finds("SELECT count(*) FROM far", "3")
+			s.finds("SELECT reltablespace FROM pg_class WHERE relname = 'far'", "0")
+		}},
+		do: func(s *scene) harness.Result {
+			origin := harness.Start(s)
+			origin.Exec(s, "postgres", "CREATE ROLE faults_owner")
+			dir := origin.Dir(s, "lost")
+			origin.Exec(s, "postgres", "CREATE TABLESPACE lost LOCATION "+harness.Literal(dir))
+			origin.Exec(s, "postgres", "CREATE DATABASE origin")
+			origin.Exec(s, "origin", content+"CREATE TABLE far TABLESPACE lost AS SELECT generate_series(1, 3)")
+			s.plakar.SourceAdd("there", origin.URL("origin"), origin.BinDirOption())
+			s.snapshot = s.plakar.MustBackup("@there")
 			s.altered(func(files map[string]string) {
-				files["/00000-globals.sql"] += "\nCREATE TABLESPACE lost OWNER postgres LOCATION '/nonexistent/folder';\n"
+				files[globalsFile] = strings.ReplaceAll(files[globalsFile], dir, "/nonexistent/folder")
 			})
-		}), after: func(s *scene) { s.rows("12000") },
+			s.destination(nil)
+			return s.end(s.restore())
+		},
 	},
 	{
 		name: "restore, disk full", what: "the server's disk is full",
-		exit: 1, says: []string{broken, "pg_restore", "No space left on device"}, target: "what found room; none of the rows under way", own: true,
+		exit: 1, says: []string{broken, "pg_restore", "No space left on device"}, own: true,
+		target: outcome{"what found room; none of the rows under way", holds("0", "7", "")},
 		do: func(s *scene) harness.Result {
 			dir := s.server.Dir(s, "small")
 			var owner syscall.Stat_t
@@ -170,11 +142,10 @@ var targetFaults = []fault{
 			s.destination(nil)
 			return s.end(s.restore())
 		},
-		after: noRows,
 	},
 	{
 		name: "restore, spool full", what: "`spool_dir` is full, with `jobs` above 1",
-		exit: 1, says: []string{"spooling the dump of database \"origin\"", "no space left on device"}, target: "nothing of that database",
+		exit: 1, says: []string{"spooling the dump of database \"origin\"", "no space left on device"}, target: nothingOfIt,
 		do: func(s *scene) harness.Result {
 			dir := s.TempDir()
 			s.small(dir, "1m")
@@ -184,22 +155,33 @@ var targetFaults = []fault{
 	},
 	{
 		name: "restore, spool missing", what: "`spool_dir` is not there, with `jobs` above 1",
-		exit: 1, says: []string{"creating a temporary file in", "/nonexistent"}, target: "nothing of that database",
+		exit: 1, says: []string{"creating a temporary file in", "/nonexistent"}, target: nothingOfIt,
 		do: plainRestore(func(*scene) {}, "jobs=2", "spool_dir=/nonexistent"),
 	},
 	{
-		name: "restore, no pg_restore", what: "pg_restore or psql is not there",
-		exit: 1, says: []string{"pg_bin_dir", "pg_restore", "no such file or directory"}, target: "nothing",
-		do: func(s *scene) harness.Result {
-			option := s.tools(nil)
-			must(s, os.Remove(filepath.Join(strings.TrimPrefix(option, "pg_bin_dir="), "pg_restore")))
-			s.destination(nil, option)
-			return s.end(s.restore())
-		},
+		name: "restore, no pg_restore", what: "pg_restore is not there",
+		exit: 1, says: []string{"pg_bin_dir", "pg_restore", "no such file or directory"}, target: nothingMade,
+		do: restoreTool("pg_restore", absentTool),
+	},
+	{
+		name: "restore, no psql", what: "psql is not there",
+		exit: 1, says: []string{"pg_bin_dir", "psql", "no such file or directory"}, target: nothingMade,
+		do: restoreTool("psql", absentTool),
+	},
+	{
+		name: "restore, pg_restore not executable", what: "pg_restore is not executable",
+		exit: 1, says: []string{"pg_bin_dir", "pg_restore", "permission denied"}, target: nothingMade,
+		do: restoreTool("pg_restore", deadTool),
+	},
+	{
+		name: "restore, psql not executable", what: "psql is not executable",
+		exit: 1, says: []string{"pg_bin_dir", "psql", "permission denied"}, target: nothingMade,
+		do: restoreTool("psql", deadTool),
 	},
 	{
 		name: "restore, megabytes of messages", what: "pg_restore prints megabytes of messages, in no encoding",
-		exit: 1, says: []string{broken, "exit status 3", "caf\uFFFD", "more lines"}, target: "what pg_restore restored",
+		exit: 1, says: []string{broken, "exit status 3", "caf\uFFFD", "more lines"},
+		target: outcome{"what pg_restore restored: here nothing", func(s *scene) { s.finds("SELECT count(*) FROM pg_class WHERE relname IN ('t', 'other')", "0") }},
 		do: func(s *scene) harness.Result {
 			s.server.Exec(s, "postgres", "CREATE DATABASE "+s.db)
 			s.destination(nil, s.tools(map[string]string{"pg_restore": `cat >/dev/null; printf 'caf\351 \033[31m\n' >&2; yes 'pg_restore: error: and so on' | head -c 3000000 >&2; exit 3`}))
@@ -209,85 +191,6 @@ var targetFaults = []fault{
 			if len(s.said) > 32<<10 || strings.ContainsRune(s.said, 0x1b) {
 				s.Errorf("%d bytes of output, or an escape sequence in it", len(s.said))
 			}
-		},
-	},
-}
-
-var contentFaults = []fault{
-	{
-		name: "restore, damaged dump", what: "the dump is damaged in its middle",
-		exit: 1, says: []string{broken, "pg_restore"}, target: "what came before the damage",
-		do: plainRestore(func(s *scene) {
-			s.altered(func(files map[string]string) {
-				text := []byte(files[dumpFile])
-				for i := range 4096 {
-					text[len(text)/2+i] ^= 0xff
-				}
-				files[dumpFile] = string(text)
-			})
-		}),
-	},
-	{
-		name: "restore, short dump", what: "the end of the dump is missing",
-		exit: 1, says: []string{broken, "pg_restore", "end of file"}, target: "what was there",
-		do: plainRestore(func(s *scene) {
-			s.altered(func(files map[string]string) { files[dumpFile] = files[dumpFile][:len(files[dumpFile])/2] })
-		}),
-		after: noRows,
-	},
-	{
-		name: "restore, no dump", what: "a file that should be a dump is something else",
-		exit: 1, says: []string{broken, "the dump is damaged", "does not begin like an archive of pg_dump"}, target: "nothing of that database",
-		do: plainRestore(func(s *scene) {
-			s.altered(func(files map[string]string) { files[dumpFile] = "hello" })
-		}),
-	},
-	{
-		name: "restore, unexpected file", what: "the snapshot has a file that no backup of PostgreSQL has",
-		exit: 1, says: []string{"notes.txt is not part of a PostgreSQL backup"}, target: "everything else",
-		do: plainRestore(func(s *scene) {
-			s.altered(func(files map[string]string) { files["/notes.txt"] = "hello" })
-		}),
-		after: func(s *scene) { s.rows("12000") },
-	},
-	{
-		name: "restore, dump missing", what: "the snapshot lacks a dump that its manifest names",
-		exit: 1, says: []string{`the snapshot lacks the dump of "lost"`, "hint:"}, target: "everything else",
-		do: func(s *scene) harness.Result {
-			s.altered(func(files map[string]string) {
-				files["/manifest.json"] = `{"version": 2, "files": [{"path": "/00002-lost.dump", "database": "lost"}]}`
-			})
-			s.plakar.DestinationAdd("dst", s.url(nil), s.with(nil)...)
-			return s.end(s.restore())
-		},
-	},
-	{
-		name: "restore, later manifest", what: "the manifest is of a version that this package does not know",
-		exit: 1, says: []string{"reading the manifest: its version is 3, only version 2 is understood"}, target: "everything",
-		do: plainRestore(func(s *scene) {
-			s.altered(func(files map[string]string) {
-				files["/manifest.json"] = `{"version": 3}`
-			})
-		}),
-		after: func(s *scene) { s.rows("12000") },
-	},
-	{
-		name: "restore, physical snapshot", what: "a physical snapshot (`postgres+bin://`) is restored through `postgres://`",
-		exit: 1, says: []string{"this is a physical backup", "hint: restore it into a folder"}, target: "nothing",
-		do: plainRestore(func(s *scene) {
-			s.altered(func(files map[string]string) {
-				clear(files)
-				files["/PG_VERSION"], files["/postgresql.auto.conf"] = "15\n", ""
-			})
-		}),
-	},
-	{
-		name: "restore, several dumps into one", what: "the snapshot has several dumps, and `database` names one target",
-		exit: 1, says: []string{"the snapshot has several dumps (origin, second)", "nothing was restored", "hint:"}, target: "nothing",
-		do: func(s *scene) harness.Result {
-			s.altered(func(files map[string]string) { files["/00002-second.dump"] = files[dumpFile] })
-			s.plakar.DestinationAdd("dst", s.url(nil), s.with(nil)...)
-			return s.end(s.restore())
 		},
 	},
 }

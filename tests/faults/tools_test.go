@@ -53,6 +53,24 @@ func toolFolder(act func(s *scene, dir string)) func(s *scene) harness.Result {
 	}
 }
 
+// absentTool takes a tool away, deadTool makes it one that cannot be run.
+func absentTool(s *scene, file string) { must(s, os.Remove(file)) }
+
+func deadTool(s *scene, file string) {
+	absentTool(s, file)
+	must(s, os.WriteFile(file, []byte("#!/bin/sh\n"), 0o600))
+}
+
+// restoreTool restores with tools one of which act has changed.
+func restoreTool(name string, act func(s *scene, file string)) func(s *scene) harness.Result {
+	return func(s *scene) harness.Result {
+		option := s.tools(nil)
+		act(s, filepath.Join(strings.TrimPrefix(option, "pg_bin_dir="), name))
+		s.destination(nil, option)
+		return s.end(s.restore())
+	}
+}
+
 var toolFaults = []fault{
 	{
 		name: "backup, no pg_dump", what: "pg_dump is not there",
@@ -68,16 +86,14 @@ var toolFaults = []fault{
 		name: "backup, pg_dump not executable", what: "pg_dump is not executable",
 		exit: 1, says: []string{`option "pg_bin_dir"`, "pg_dump", "permission denied"},
 		do: toolFolder(func(s *scene, dir string) {
-			must(s, os.Remove(filepath.Join(dir, "pg_dump")))
-			must(s, os.WriteFile(filepath.Join(dir, "pg_dump"), []byte("#!/bin/sh\n"), 0o600))
+			deadTool(s, filepath.Join(dir, "pg_dump"))
 		}),
 	},
 	{
 		name: "backup, pg_dumpall not executable", what: "pg_dumpall is not executable",
 		exit: 1, says: []string{"the globals (roles and tablespaces)", "pg_dumpall", "permission denied"},
 		do: toolFolder(func(s *scene, dir string) {
-			must(s, os.Remove(filepath.Join(dir, "pg_dumpall")))
-			must(s, os.WriteFile(filepath.Join(dir, "pg_dumpall"), []byte("#!/bin/sh\n"), 0o600))
+			deadTool(s, filepath.Join(dir, "pg_dumpall"))
 		}),
 	},
 	{
@@ -120,7 +136,7 @@ var toolFaults = []fault{
 	},
 	{
 		name: "backup, deaf tool", what: "pg_dump does not react to SIGTERM; plakar is killed (`kill -9`)", exit: killed,
-		left: "nothing of this package; plakar's own folder `plakar-backup-*` in the temporary folder",
+		left: plakarsOwn,
 		do: func(s *scene) harness.Result {
 			s.source(nil, s.tools(map[string]string{"pg_dump": `trap '' TERM; head -c 100000 /dev/zero; exec sleep 600`}))
 			run := s.backup()
@@ -165,12 +181,26 @@ func (s *scene) fill(file string, free int64) {
 func full(act func(s *scene, disk string)) func(s *scene) harness.Result {
 	return func(s *scene) harness.Result {
 		s.source(nil)
-		disk := s.TempDir()
-		s.small(disk, "1m")
-		s.plakar.Store = filepath.Join(disk, "store")
-		s.plakar.MustRun("create", "-plaintext")
-		act(s, disk)
-		return s.end(s.backup())
+		return s.intoFull(func(disk string) { act(s, disk) })
+	}
+}
+
+func (s *scene) intoFull(act func(disk string)) harness.Result {
+	s.Helper()
+	disk := s.TempDir()
+	s.small(disk, "1m")
+	s.plakar.Store = filepath.Join(disk, "store")
+	s.plakar.MustRun("create", "-plaintext")
+	act(disk)
+	return s.end(s.backup())
+}
+
+// brokenIsFound checks that plakar check finds a broken snapshot. Sometimes not even
+// the snapshot's own record finds room.
+func brokenIsFound(s *scene) {
+	s.Helper()
+	if checked := s.plakar.Run("check"); checked.ExitCode == 0 && len(s.plakar.Snapshots()) > 0 {
+		s.Errorf("plakar check finds nothing:\n%s", checked.Output())
 	}
 }
 
@@ -187,13 +217,8 @@ var storeFaults = []fault{
 		name: "backup, little room in the store",
 		what: "the store has room for some of the data: plakar 1.1.4 says so and yet exits with status 0; it may keep a broken snapshot, which `plakar check` finds",
 		exit: 0, chance: true, says: []string{"error:", "no space left on device"},
-		do: full(func(*scene, string) {}),
-		after: func(s *scene) {
-			// Sometimes not even the snapshot's own record finds room.
-			if checked := s.plakar.Run("check"); checked.ExitCode == 0 && len(s.plakar.Snapshots()) > 0 {
-				s.Errorf("plakar check finds nothing:\n%s", checked.Output())
-			}
-		},
+		do:    full(func(*scene, string) {}),
+		after: brokenIsFound,
 	},
 }
 

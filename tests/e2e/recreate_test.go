@@ -1,0 +1,196 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/PlakarKorp/kloset/connectors"
+	"github.com/PlakarKorp/kloset/objects"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical"
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+// replaced is a server with a database that is to be replaced, and its dump.
+type replaced struct {
+	server *harness.Server
+	plakar *harness.Plakar
+	dump   []byte
+}
+
+func newReplaced(t *testing.T) replaced {
+	t.Helper()
+	r := replaced{server: harness.Start(t), plakar: harness.NewPlakar(t)}
+	r.server.Exec(t, "postgres", "CREATE DATABASE shop")
+	r.server.Exec(t, "shop", "CREATE TABLE t (x int)")
+	r.plakar.SourceAdd("mypg", r.server.URL("shop"), r.server.BinDirOption())
+	r.plakar.DestinationAdd("dst", r.server.URL(""), r.server.BinDirOption(), "recreate=true", "no_globals=true")
+	r.dump = r.plakar.Cat(r.plakar.MustBackup("@mypg"), "/00001-shop.dump")
+	r.server.Exec(t, "shop", "INSERT INTO t VALUES (1)")
+	r.server.Exec(t, "postgres", "ALTER DATABASE shop CONNECTION LIMIT 7 IS_TEMPLATE true")
+	return r
+}
+
+// begin begins to restore the dump, without plakar, and returns when that waits for a
+// session in the database to end.
+func (r replaced) begin(t *testing.T) (target *logical.Exporter, cancel context.CancelFunc, ended <-chan error) {
+	t.Helper()
+	made, err := logical.New("postgres", map[string]string{
+		"location": r.server.URL(""), "recreate": "true",
+		"pg_bin_dir": strings.TrimPrefix(r.server.BinDirOption(), "pg_bin_dir="),
+	}, os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target = made.(*logical.Exporter)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	r.server.Connect(t, "shop")
+	acked := make(chan error, 1)
+	go func() {
+		record := &connectors.Record{Pathname: "/00001-shop.dump", FileInfo: objects.FileInfo{Lname: "00001-shop.dump", Lmode: 0o600}}
+		if err := target.Receive(ctx, record, bytes.NewReader(r.dump), func(err error) { acked <- err }); err != nil {
+			acked <- err
+		}
+	}()
+	r.waits(t)
+	return target, cancel, acked
+}
+
+// waits returns when a session of ours waits for others to leave the database.
+func (r replaced) waits(t *testing.T) {
+	t.Helper()
+	r.until(t, "plakar waits for a session to end", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar' AND state = 'active' AND query ~ '^(ALTER DATABASE .* RENAME|DROP DATABASE)'", "1")
+}
+
+func (r replaced) until(t *testing.T, what, sql, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); r.server.QueryText(t, "postgres", sql) != want; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
+
+const ours = "SELECT count(*) FROM pg_database WHERE datname LIKE 'plakar%'"
+
+// untouched checks that the old database is as it was, and that nothing else is left.
+func (r replaced) untouched(t *testing.T) {
+	t.Helper()
+	query(t, r.server, "postgres", ours, "0")
+	query(t, r.server, "postgres", "SELECT datistemplate, datallowconn, datconnlimit FROM pg_database WHERE datname = 'shop'", "t|t|7")
+	query(t, r.server, "shop", countT, "1")
+}
+
+// What was begun with a database is undone when the restore is cancelled, and when it
+// is closed, which returns no sooner.
+func TestRecreateCancelled(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(e *logical.Exporter, cancel func()) error{
+		"cancelled": func(_ *logical.Exporter, cancel func()) error { cancel(); return nil },
+		"closed":    func(e *logical.Exporter, _ func()) error { return e.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReplaced(t)
+			target, cancel, ended := r.begin(t)
+			start := time.Now()
+			if err := errors.Join(end(target, cancel), target.Close()); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > 4*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			r.untouched(t)
+			if err := <-ended; err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+// What a plugin leaves behind that was killed is dropped by the next restore.
+func TestRecreateKilled(t *testing.T) {
+	t.Parallel()
+	r := newReplaced(t)
+	user := r.server.Connect(t, "shop")
+	snapshot := r.plakar.Snapshots()[0]
+	run := r.plakar.Start("restore", "-to", "@dst", snapshot)
+	r.waits(t)
+	query(t, r.server, "postgres", ours, "1")
+	processes := plugins(r.plakar)
+	slices.Sort(processes)
+	for _, pid := range slices.Backward(processes) { // before the front, the worker, which would clean up
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if result, ok := run.WaitFor(time.Minute); !ok || result.ExitCode == 0 {
+		t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
+	}
+	r.until(t, "its session ends", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar'", "0")
+	query(t, r.server, "postgres", ours, "1")
+	// Databases that only look like ours are not dropped.
+	const theirs = "plakar_restore_1_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	r.server.Exec(t, "postgres", "CREATE DATABASE \""+theirs+"\"")
+	r.server.Exec(t, "postgres", "CREATE DATABASE plakar_restore_mine ALLOW_CONNECTIONS false")
+	if err := user.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r.plakar.MustRestore("@dst", snapshot)
+	query(t, r.server, "postgres", "SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database WHERE datname LIKE 'plakar%'", theirs+",plakar_restore_mine")
+	query(t, r.server, "shop", countT, "0")
+}
+
+// A database that cannot be dropped after all gets its name and its flags back.
+func TestRecreateNotDropped(t *testing.T) {
+	t.Parallel()
+	r := newReplaced(t)
+	r.server.Exec(t, "shop", "CREATE SUBSCRIPTION sub CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)")
+	failed(t, r.plakar.Restore("@dst", r.plakar.Snapshots()[0]), "shop", "subscription")
+	r.untouched(t)
+}
+
+// A database whose DROP was interrupted can only be dropped.
+func TestRecreateInvalid(t *testing.T) {
+	t.Parallel()
+	r := newReplaced(t)
+	r.server.Exec(t, "postgres", "UPDATE pg_database SET datconnlimit = -2, datistemplate = false WHERE datname = 'shop'")
+	r.plakar.MustRestore("@dst", r.plakar.Snapshots()[0])
+	query(t, r.server, "postgres", ours, "0")
+	query(t, r.server, "shop", countT, "0")
+}
+
+// force ends sessions that come back at once, too.
+func TestRecreateForced(t *testing.T) {
+	t.Parallel()
+	r := newReplaced(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				conn, err := pgx.Connect(ctx, r.server.URL("shop"))
+				if err == nil {
+					_, _ = conn.Exec(ctx, "SELECT pg_sleep(60)")
+					_ = conn.Close(context.Background())
+				}
+			}
+		})
+	}
+	r.until(t, "the clients are there", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND datname = 'shop'", "4")
+	r.plakar.MustRestore("@dst", r.plakar.Snapshots()[0], "-o", "force=true")
+	cancel()
+	clients.Wait()
+	query(t, r.server, "postgres", ours, "0")
+	query(t, r.server, "shop", countT, "0")
+}
