@@ -19,6 +19,7 @@ const (
 	piped     = "pg_dump piped into plakar"
 	tarFile   = "plakar backup tar:FILE"
 	backRest  = "pgBackRest, full"
+	floorName = "files handed out by a plugin"
 	restore2  = "plugin, jobs=2"
 	pgRest2   = "pg_restore -j 2 from a file"
 	schemaAlo = "pg_dump -s alone"
@@ -62,7 +63,7 @@ func BenchmarkPhysical(b *testing.B) {
 		b.Run(d.name, func(b *testing.B) {
 			g := newStage(b, d.start(b, 0))
 			contenders := []contender{
-				g.backup(plugin1, g.source("bin", "postgres+bin", "")), g.tarred(b),
+				g.backup(plugin1, g.source("bin", "postgres+bin", "")), g.tarred(b), g.floor(b),
 				{"pg_basebackup alone", nil, func(b *testing.B) sample { return measure(b, g.basebackup()) }},
 			}
 			if rest, ok := g.pgBackRest(b); ok {
@@ -80,15 +81,18 @@ func BenchmarkAgain(b *testing.B) {
 	for _, d := range []dataset{d1, d4} {
 		b.Run(d.name, func(b *testing.B) {
 			g := newStage(b, d.start(b, 0))
-			logical := g.source("pg", "postgres", d.database)
-			physical := g.source("bin", "postgres+bin", "")
-			for name, source := range map[string]string{"logical": logical, "physical": physical} {
-				change := func(b *testing.B) { g.server.Psql(b, d.database, onePercent[d.name]); settle(b, g.server) }
-				again := func(b *testing.B) sample { return g.again(b, source) }
-				record(b, "again "+name+" "+d.name, "further "+name+" backups of "+d.name, []contender{
-					{first, g.newStore, again}, {unchanged, nil, again}, {changed, change, again},
-				})
+			sources := map[string]string{
+				"logical": g.source("pg", "postgres", d.database), "physical": g.source("bin", "postgres+bin", ""),
 			}
+			change := func(b *testing.B) { g.server.Psql(b, d.database, onePercent[d.name]); settle(b, g.server) }
+			each(g, func(cpu string) {
+				for name, source := range sources {
+					again := func(b *testing.B) sample { return g.again(b, source) }
+					record(b, "again "+name+" "+d.name+cpu, "further "+name+" backups of "+d.name, []contender{
+						{first, g.newStore, again}, {unchanged, nil, again}, {changed, change, again},
+					})
+				}
+			})
 		})
 	}
 }

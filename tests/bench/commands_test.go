@@ -107,6 +107,36 @@ func (g *stage) tarred(b *testing.B) contender {
 	return g.backup("plakar backup tar:FILE", "tar:"+file)
 }
 
+// floor stores the files of a base backup, on disk already, with a plugin that does
+// nothing else.
+func (g *stage) floor(b *testing.B) contender {
+	b.Helper()
+	dir, files := b.TempDir(), b.TempDir()
+	cmd := tool(g.server, "postgres", "pg_basebackup", "--pgdata="+files, "--wal-method=fetch", "--checkpoint=fast")
+	run(b, cmd)
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "floor"), "./tests/bench/floor") //nolint:gosec // of this project
+	build.Dir, build.Env = harness.Root(), append(os.Environ(), "CGO_ENABLED=0")
+	run(b, build)
+	must(b, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(`
+name: floor
+display_name: floor
+description: hands out the files of a folder
+homepage: https://github.com/PlakarKorp/integration-postgresql
+license: ISC
+tags: [test]
+api_version: 1.0.0
+connectors:
+  - {type: importer, class: test, subclass: test, protocols: [floor], location_flags: [stream, needack], executable: floor, args: [importer]}
+`), 0o600))
+	pkg := g.plakar.Command("pkg", "create", filepath.Join(dir, "manifest.yaml"), "v0.0.1-test")
+	pkg.Dir = dir
+	run(b, pkg)
+	packages, err := filepath.Glob(filepath.Join(dir, "*.ptar"))
+	must(b, err)
+	g.plakar.MustRun(append([]string{"pkg", "add"}, packages...)...)
+	return g.backup(floorName, "floor://"+files)
+}
+
 // pgBackRest makes full backups of the server; ok is false where it is not installed.
 func (g *stage) pgBackRest(b *testing.B) (c contender, ok bool) {
 	b.Helper()

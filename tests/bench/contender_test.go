@@ -27,8 +27,9 @@ type contender struct {
 	run    func(b *testing.B) sample
 }
 
-// sample is what one run took. CPU is that of plakar, the plugin and all clients
-// together, Plugin that of the plugin alone; the server's is in neither.
+// sample is what one run took. CPU is that of plakar and of the clients that were
+// started beside it, Plugin that of the plugin, for which plakar does not wait; the
+// server's is in neither.
 type sample struct {
 	Wall   time.Duration
 	CPU    time.Duration
@@ -122,8 +123,8 @@ func measure(b *testing.B, cmd *exec.Cmd, feeders ...*exec.Cmd) sample {
 	return result
 }
 
-// watch reads the CPU time and the peak of memory of the plugin, a child of
-// plakar, until stop; the kernel keeps both, so the last reading counts.
+// watch reads the CPU time and the peaks of memory of the plugin, a child of plakar
+// and its worker, until stop; the kernel keeps both, so the last reading counts.
 func watch(plakar int, stop <-chan struct{}) sample {
 	ticker := time.NewTicker(25 * time.Millisecond)
 	defer ticker.Stop()
@@ -134,16 +135,20 @@ func watch(plakar int, stop <-chan struct{}) sample {
 			return last
 		case <-ticker.C:
 		}
-		for _, pid := range children(plakar) {
+		for _, pid := range children(strconv.Itoa(plakar)) {
 			if s, ok := plugin(pid); ok {
+				for _, worker := range children(pid) {
+					w, _ := plugin(worker)
+					s = sample{Plugin: s.Plugin + w.Plugin, Peak: s.Peak + w.Peak}
+				}
 				last = s
 			}
 		}
 	}
 }
 
-func children(pid int) []string {
-	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+func children(pid string) []string {
+	lists, _ := filepath.Glob("/proc/" + pid + "/task/*/children")
 	var pids []string
 	for _, list := range lists {
 		text, _ := os.ReadFile(list) //nolint:gosec // of /proc
@@ -160,7 +165,7 @@ const clockTick = time.Second / 100
 
 func plugin(pid string) (sample, bool) {
 	exe, err := os.Readlink("/proc/" + pid + "/exe")
-	if err != nil || !strings.HasPrefix(filepath.Base(exe), "postgres") {
+	if name := filepath.Base(exe); err != nil || !strings.HasPrefix(name, "postgres") && name != "floor" {
 		return sample{}, false
 	}
 	status, err := os.ReadFile("/proc/" + pid + "/status") //nolint:gosec // of /proc

@@ -62,7 +62,7 @@ func record(b *testing.B, id, title string, contenders []contender) {
 	}
 	save(b, r)
 	for _, t := range targets {
-		if t.result == id {
+		if t.result == id && t.most > 0 {
 			if ratio, ok := r.ratio(t.name, t.base); ok {
 				say("%s: %s is %.2f of %s, the target is %.2f", id, t.name, ratio, t.base, t.most)
 			}

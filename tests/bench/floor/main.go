@@ -1,0 +1,70 @@
+// Command floor is a plugin that does nothing but hand plakar the files of a folder,
+// through the connection that this project's plugins use. It shows what being a plugin
+// costs by itself: no importer of ours can be faster.
+package main
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/PlakarKorp/kloset/connectors"
+	"github.com/PlakarKorp/kloset/objects"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+)
+
+func main() { os.Exit(plugin.Main(os.Args, newFolder, nil)) }
+
+// folder is the plugin.Source of the files below a path.
+type folder string
+
+func newFolder(_ string, settings map[string]string, _ []string) (plugin.Source, error) {
+	_, path, _ := strings.Cut(settings["location"], "://")
+	return folder(path), nil
+}
+
+// Origin implements plugin.Source.
+func (folder) Origin() string { return "localhost" }
+
+// Type implements plugin.Source.
+func (folder) Type() string { return "floor" }
+
+// Ping implements plugin.Source.
+func (f folder) Ping(context.Context) error {
+	_, err := os.Stat(string(f))
+	return err
+}
+
+// Send implements plugin.Source.
+func (f folder) Send(_ context.Context, emit func(*connectors.Record) error) error {
+	return filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(path, string(f))
+		record := &connectors.Record{Pathname: "/" + strings.TrimPrefix(name, "/"), FileInfo: objects.FileInfoFromStat(info)}
+		if info.Mode().IsRegular() {
+			record.Reader = connectors.NewLazyReader(func() (io.ReadCloser, error) { return os.Open(path) }) // #nosec G304 -- of the folder
+		}
+		return emit(record)
+	})
+}
+
+// Settle implements plugin.Source.
+func (folder) Settle(failed []plugin.Failure) error {
+	for _, f := range failed {
+		return f.Err
+	}
+	return nil
+}
+
+// Close implements plugin.Source.
+func (folder) Close() error { return nil }
