@@ -98,8 +98,10 @@ unit-test: ## the tests that need neither plakar nor a whole cluster
 	@race=; if command -v "$$($(GO) env CC)" >/dev/null 2>&1; then race=-race; export CGO_ENABLED=1; fi; \
 	set -x; $(GO) test $$race -timeout 10m $(UNIT)
 
+E2E ?= ./tests/e2e/... ./tests/faults/...
+
 e2e: test-tools test-package ## end-to-end tests on one server version (PG_MAJOR=17)
-	$(TEST_ENV) $(GO) test -count=1 -timeout 30m ./tests/e2e/... ./tests/faults/...
+	$(TEST_ENV) $(GO) test -count=1 -timeout 30m $(E2E)
 
 engine:
 	@tests/setup/container.sh '$(IMAGE)'
