@@ -15,9 +15,15 @@ import (
 const frontFile = 3
 
 // RunWorker runs this program once more, with args, its standard input, output and
-// error, and returns its exit status when it has ended. Killing the caller does not
-// kill the worker, whose Front tells it: so it can end its processes and sessions and
-// remove its files, which a program that gets SIGKILL cannot. SIGTERM tells it as well.
+// error, and returns its exit status when it has ended; that a signal ended it is an
+// error. Killing the caller does not kill the worker, whose Front tells it: so it can end
+// its processes and sessions and remove its files, which a program that gets SIGKILL
+// cannot. SIGTERM tells it as well.
+//
+// Who is at the other end of input and output sees their end when the caller exits. If
+// it saw the end of a killed worker before that, plakar would call exec.Cmd.Wait twice
+// at once, of which one call never returns, and hang.
+// Source: Close in plugins/stdioconn.go of plakar v1.1.4
 func RunWorker(args ...string) (status int, err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -35,15 +41,14 @@ func RunWorker(args ...string) (status int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("starting %s: %w", program, err)
 	}
-	// Whoever is at the other end has to see the worker's end.
-	err = errors.Join(r.Close(), os.Stdin.Close(), os.Stdout.Close())
+	err = r.Close()
 	go func() {
 		<-terminate
 		_ = w.Close()
 	}()
 	var exit *exec.ExitError
-	if waitErr := cmd.Wait(); waitErr != nil && !errors.As(waitErr, &exit) {
-		err = errors.Join(err, fmt.Errorf("waiting for %s: %w", program, waitErr))
+	if waitErr := cmd.Wait(); waitErr != nil && (!errors.As(waitErr, &exit) || !exit.Exited()) {
+		err = errors.Join(err, fmt.Errorf("the plugin's process %d: %w", cmd.Process.Pid, waitErr))
 	}
 	return cmd.ProcessState.ExitCode(), err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 		case "front":
 			status, err := RunWorker("worker")
 			if err != nil {
-				fmt.Fprintln(os.Stderr, err)
+				fmt.Println(err)
 				os.Exit(100)
 			}
 			os.Exit(status)
@@ -31,13 +32,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// beWorker passes its input on; it cleans up when the process in front is gone.
+// beWorker passes its input on, until that is "die"; it cleans up when the process in
+// front is gone.
 func beWorker() int {
 	front := Front()
 	fmt.Println("ready")
 	copied := make(chan error)
 	go func() {
-		_, err := io.Copy(os.Stdout, os.Stdin)
+		_, err := io.Copy(os.Stdout, io.TeeReader(os.Stdin, dying{}))
 		copied <- err
 	}()
 	select {
@@ -49,6 +51,16 @@ func beWorker() int {
 		}
 		return 8
 	}
+}
+
+// dying kills the program when it is told to.
+type dying struct{}
+
+func (dying) Write(p []byte) (int, error) {
+	if string(p) == "die" {
+		return len(p), syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	return len(p), nil
 }
 
 // startFront starts the program and waits for its worker.
@@ -119,5 +131,40 @@ func TestWorkerOutlivesFront(t *testing.T) {
 		if _, err := os.Stat(cleaned); err != nil {
 			t.Errorf("%v: %v", signal, err)
 		}
+	}
+}
+
+// TestFrontHoldsItsConnection: its output ends with the process in front, not before,
+// when the worker is killed.
+func TestFrontHoldsItsConnection(t *testing.T) {
+	front, in, out, _ := startFront(t)
+	var messages strings.Builder
+	if err := front.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(in, "die"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(&messages, out)
+		ended <- err
+	}()
+	select {
+	case <-ended:
+		t.Fatal("the output ended before the process in front")
+	case <-time.After(500 * time.Millisecond):
+	}
+	if err := front.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if status := exitStatus(t, front); status != 100 {
+		t.Errorf("status %d, want that of an error", status)
+	}
+	if text := messages.String(); !strings.Contains(text, "signal: killed") {
+		t.Errorf("it does not say how the worker ended: %q", text)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -177,7 +178,7 @@ func (s *scene) end(p *harness.Process) harness.Result {
 	s.Helper()
 	result, ok := p.WaitFor(eventually)
 	if !ok {
-		p.Kill()
+		p.Signal(syscall.SIGQUIT) // it prints where it hangs
 		s.Fatalf("plakar hangs:\n%s", p.Wait().Output())
 	}
 	return result
