@@ -16,7 +16,7 @@ import (
 // patience is how long the plugin may take to clean up when plakar is gone.
 const patience = 4500 * time.Millisecond
 
-var errGone = errors.New("plakar ended")
+var errGone = errors.New("the plugin was ended")
 
 // life is the time for which plakar is there. Its calls end with it.
 type life struct {

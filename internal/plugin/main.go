@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -53,11 +54,11 @@ func Main(args []string, source NewSource, target NewTarget) int {
 		return 2
 	}
 	if len(args) > 2 {
-		return work(args[0], serve, l)
+		return work(filepath.Base(args[0]), serve, l)
 	}
 	status, err := proc.RunWorker(args[1], worker)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", args[0], err)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(args[0]), err)
 		return 1
 	}
 	return status

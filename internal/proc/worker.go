@@ -48,7 +48,7 @@ func RunWorker(args ...string) (status int, err error) {
 	}()
 	var exit *exec.ExitError
 	if waitErr := cmd.Wait(); waitErr != nil && (!errors.As(waitErr, &exit) || !exit.Exited()) {
-		err = errors.Join(err, fmt.Errorf("the plugin's process %d: %w", cmd.Process.Pid, waitErr))
+		err = errors.Join(err, fmt.Errorf("the plugin's worker: %w", waitErr))
 	}
 	return cmd.ProcessState.ExitCode(), err
 }

@@ -161,7 +161,7 @@ var backupFaults = []fault{
 	},
 	{
 		name: "backup, hanging server", what: "the server, or a pooler before it, is alive and does not answer; the user presses Ctrl-C",
-		exit: 1, stopped: true, left: untilItGoesOn, lingers: true,
+		exit: 1, oneOf: stoppedWords, left: untilItGoesOn, lingers: true,
 		do: hanging((*harness.Process).Interrupt),
 	},
 	{
@@ -227,11 +227,24 @@ var backupFaults = []fault{
 		},
 	},
 	{
-		name: "backup, Ctrl-C", what: "Ctrl-C", exit: 1, stopped: true,
+		name: "backup, plugin killed", what: pluginKilled, exit: 1, says: []string{"signal: killed"},
+		left: untilReleased, lingers: true,
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(string) { s.endPlugin(true) })
+		},
+	},
+	{
+		name: "backup, plugin's front killed", what: frontKilled, exit: 1, oneOf: frontDied,
+		do: func(s *scene) harness.Result {
+			return midDump(s, nil, func(string) { s.endPlugin(false) })
+		},
+	},
+	{
+		name: "backup, Ctrl-C", what: "Ctrl-C", exit: 1, oneOf: stoppedWords,
 		do: signalled((*harness.Process).Interrupt),
 	},
 	{
-		name: "backup, SIGTERM", what: "plakar gets SIGTERM", exit: 1, stopped: true,
+		name: "backup, SIGTERM", what: "plakar gets SIGTERM", exit: 1, oneOf: stoppedWords,
 		do: signalled(func(p *harness.Process) { p.Signal(syscall.SIGTERM) }),
 	},
 	{

@@ -30,8 +30,8 @@ func (s *scene) check(f fault, result harness.Result) {
 		}
 		rest = after
 	}
-	if f.stopped && !slices.ContainsFunc(stoppedWords, func(text string) bool { return strings.Contains(s.said, text) }) {
-		s.Errorf("the message has none of %q", stoppedWords)
+	if f.oneOf != nil && !slices.ContainsFunc(f.oneOf, func(text string) bool { return strings.Contains(s.said, text) }) {
+		s.Errorf("the message has none of %q", f.oneOf)
 	}
 	s.noSecret("the output", result.Output())
 	s.nothingLeft(f)

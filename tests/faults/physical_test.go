@@ -54,9 +54,12 @@ var physicalFaults = []fault{
 		do: midStream(func(s *scene, _ *proxy) { _ = syscall.Kill(s.tool("pg_basebackup"), syscall.SIGKILL) }),
 	},
 	{
-		name: "physical, plugin killed", what: "the plugin is killed (`kill -9`, or for want of memory)", own: true,
-		exit: 1, says: []string{"error reading from server: EOF"},
-		do: midStream(func(s *scene, _ *proxy) { _ = syscall.Kill(s.tool("postgres+bin"), syscall.SIGKILL) }),
+		name: "physical, plugin killed", what: pluginKilled, own: true, exit: 1, says: []string{"signal: killed"},
+		do: midStream(func(s *scene, _ *proxy) { s.endPlugin(true) }),
+	},
+	{
+		name: "physical, plugin's front killed", what: frontKilled, own: true, exit: 1, oneOf: frontDied,
+		do: midStream(func(s *scene, _ *proxy) { s.endPlugin(false) }),
 	},
 	{
 		name: "physical, damaged page", what: "a page of a table was damaged on the server's disk, in a cluster with data checksums", own: true,
@@ -133,11 +136,11 @@ var physicalFaults = []fault{
 		after: brokenIsFound,
 	},
 	{
-		name: "physical, Ctrl-C", what: "Ctrl-C", own: true, exit: 1, stopped: true,
+		name: "physical, Ctrl-C", what: "Ctrl-C", own: true, exit: 1, oneOf: stoppedWords,
 		do: ended((*harness.Process).Interrupt),
 	},
 	{
-		name: "physical, SIGTERM", what: "plakar gets SIGTERM", own: true, exit: 1, stopped: true,
+		name: "physical, SIGTERM", what: "plakar gets SIGTERM", own: true, exit: 1, oneOf: stoppedWords,
 		do: ended(func(p *harness.Process) { p.Signal(syscall.SIGTERM) }),
 	},
 	{
@@ -147,7 +150,7 @@ var physicalFaults = []fault{
 	},
 	{
 		name: "physical, hanging server", what: "the server is alive and does not answer; the user presses Ctrl-C", own: true,
-		exit: 1, stopped: true, left: untilItGoesOn, lingers: true,
+		exit: 1, oneOf: stoppedWords, left: untilItGoesOn, lingers: true,
 		do: func(s *scene) harness.Result {
 			p := through(s)
 			s.physical(p, slowly)
@@ -159,7 +162,7 @@ var physicalFaults = []fault{
 		},
 	},
 	{
-		name: "physical, Ctrl-C in the checkpoint", what: "Ctrl-C while the server makes the checkpoint that comes first", own: true, exit: 1, stopped: true,
+		name: "physical, Ctrl-C in the checkpoint", what: "Ctrl-C while the server makes the checkpoint that comes first", own: true, exit: 1, oneOf: stoppedWords,
 		do: inCheckpoint((*harness.Process).Interrupt),
 	},
 	{

@@ -26,7 +26,7 @@ type fault struct {
 	snapshot bool     // a backup leaves a snapshot
 	chance   bool     // whether it does is left to chance
 	says     []string // what the message holds, in this order
-	stopped  bool     // the message is plakar's own of a signal: see stoppedWords
+	oneOf    []string // the message holds one of these
 	target   outcome  // what a restore leaves on the server
 
 	// left is what is left behind, for the table. Whatever it says, it is checked
@@ -64,6 +64,16 @@ type outcome struct {
 // is printed only if a flag of its main.go is set before another goroutine reads
 // it), and how what it was doing ended. One of them is there.
 var stoppedWords = []string{"stopping gracefully", "context canceled", "interrupted"}
+
+// The plugin is two processes.
+const (
+	pluginKilled = "the plugin's worker, which does everything, is killed (`kill -9`, or for want of memory)"
+	frontKilled  = "the process that stands before the plugin's worker is killed (`kill -9`)"
+)
+
+// frontDied are in the messages when the process in front was killed: what plakar says
+// of the connection, or what the worker says, whichever comes first.
+var frontDied = []string{"EOF", "the plugin was ended"}
 
 // killed is the exit status of a plakar that a signal ended.
 const killed = -1
@@ -185,8 +195,8 @@ func (f fault) status() string {
 }
 
 func (f fault) message() string {
-	if f.stopped {
-		return "`" + strings.Join(stoppedWords, "` or `") + "`"
+	if f.oneOf != nil {
+		return "`" + strings.Join(f.oneOf, "` or `") + "`"
 	}
 	text := quoted(f.says)
 	if f.spoken != nil {

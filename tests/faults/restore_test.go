@@ -152,7 +152,7 @@ var restoreFaults = []fault{
 	{
 		// pg_restore turns lock_timeout off, whatever the role or the URI says.
 		name: "restore, lock kept", what: "a table stays locked: `lock_timeout` has no effect on pg_restore; the user presses Ctrl-C",
-		exit: 1, stopped: true, target: rolledBack,
+		exit: 1, oneOf: stoppedWords, target: rolledBack,
 		do: func(s *scene) harness.Result {
 			s.query = []string{"options=-c%20lock_timeout%3D200"}
 			s.target(nil)
@@ -193,11 +193,24 @@ var restoreFaults = []fault{
 		},
 	},
 	{
-		name: "restore, Ctrl-C", what: "Ctrl-C", exit: 1, stopped: true, target: rolledBack,
+		name: "restore, plugin killed", what: pluginKilled, exit: 1, says: []string{"signal: killed"}, target: rolledBack,
+		left: untilReleased, lingers: true,
+		do: func(s *scene) harness.Result {
+			return midRestore(s, nil, func(string) { s.endPlugin(true) })
+		},
+	},
+	{
+		name: "restore, plugin's front killed", what: frontKilled, exit: 1, oneOf: frontDied, target: rolledBack,
+		do: func(s *scene) harness.Result {
+			return midRestore(s, nil, func(string) { s.endPlugin(false) })
+		},
+	},
+	{
+		name: "restore, Ctrl-C", what: "Ctrl-C", exit: 1, oneOf: stoppedWords, target: rolledBack,
 		do: stopped((*harness.Process).Interrupt),
 	},
 	{
-		name: "restore, SIGTERM", what: "plakar gets SIGTERM", exit: 1, stopped: true, target: rolledBack,
+		name: "restore, SIGTERM", what: "plakar gets SIGTERM", exit: 1, oneOf: stoppedWords, target: rolledBack,
 		do: stopped(func(p *harness.Process) { p.Signal(syscall.SIGTERM) }),
 	},
 	{
@@ -206,16 +219,16 @@ var restoreFaults = []fault{
 	},
 	{
 		name: "restore, hanging server", what: "the server, or a pooler before it, is alive and does not answer; the user presses Ctrl-C",
-		exit: 1, stopped: true, target: rolledBack, left: untilItGoesOn, lingers: true,
+		exit: 1, oneOf: stoppedWords, target: rolledBack, left: untilItGoesOn, lingers: true,
 		do: hangingRestore(),
 	},
 	{
 		name: "parallel restore, hanging server", what: "the same, with `jobs` above 1",
-		exit: 1, stopped: true, target: rolledBack, left: untilItGoesOn, lingers: true,
+		exit: 1, oneOf: stoppedWords, target: rolledBack, left: untilItGoesOn, lingers: true,
 		do: hangingRestore("jobs=3"),
 	},
 	{
-		name: "parallel restore, Ctrl-C", what: "Ctrl-C, with `jobs` above 1", exit: 1, stopped: true, target: rolledBack,
+		name: "parallel restore, Ctrl-C", what: "Ctrl-C, with `jobs` above 1", exit: 1, oneOf: stoppedWords, target: rolledBack,
 		do: stopped((*harness.Process).Interrupt, "jobs=3"),
 	},
 	{

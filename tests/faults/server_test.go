@@ -100,7 +100,7 @@ var serverFaults = []fault{
 	},
 	{
 		name: "restore, Ctrl-C in the globals", what: "Ctrl-C while psql restores the globals", own: true,
-		exit: 1, stopped: true, target: nothingMade,
+		exit: 1, oneOf: stoppedWords, target: nothingMade,
 		do: midGlobals(direct, nothing, (*harness.Process).Interrupt),
 	},
 	{
@@ -121,7 +121,7 @@ var serverFaults = []fault{
 	},
 	{
 		name: "restore, Ctrl-C in CREATE DATABASE", what: "Ctrl-C while the new database is created, with `recreate`", own: true,
-		exit: 1, stopped: true, target: asItWas,
+		exit: 1, oneOf: stoppedWords, target: asItWas,
 		do: midRecreate(holdDatabases, direct, nothing, (*harness.Process).Interrupt),
 	},
 	{
@@ -131,7 +131,7 @@ var serverFaults = []fault{
 	},
 	{
 		name: "restore, Ctrl-C in the replacement", what: "Ctrl-C while the new database takes the place of the old one, with `recreate`", own: true,
-		exit: 1, stopped: true, target: asItWas,
+		exit: 1, oneOf: stoppedWords, target: asItWas,
 		do: midRecreate(holdTarget, direct, nothing, (*harness.Process).Interrupt),
 	},
 	{
