@@ -194,6 +194,12 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Waits implements waiting.
+func (r *reader) Waits() bool {
+	w, ok := r.ReadCloser.(waiting)
+	return !ok || w.Waits()
+}
+
 func (r *reader) Close() error {
 	r.mu.Lock()
 	closed := r.closed

@@ -6,15 +6,17 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 
-	sdk "github.com/PlakarKorp/go-kloset-sdk"
 	protocol "github.com/PlakarKorp/integration-grpc"
 	proto "github.com/PlakarKorp/integration-grpc/importer"
 	"github.com/PlakarKorp/kloset/connectors"
 	"github.com/PlakarKorp/kloset/connectors/importer"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/rpc"
 )
 
 // messageSize is how much of a file goes into one message, in bytes. plakar copies a
@@ -22,14 +24,9 @@ import (
 // 5 % less time than 1 MiB or 64 KiB.
 const messageSize = 128 << 10
 
-const (
-	streamWorkers = 4         // goroutines that are kept for calls; more are made when there are more
-	writeBuffer   = 512 << 10 // of the connection, bytes: half of the pipe
-)
-
 // server serves one importer to plakar. It does what go-kloset-sdk's server does
-// (importer.go of v1.1.0), which makes and clears a buffer of 1 MiB for every file:
-// with thousands of small files that is a third of the plugin's time.
+// (importer.go of v1.1.0), which makes and clears a buffer of 1 MiB for every file and
+// has a gRPC server that answers slowly: see package rpc.
 type server struct {
 	proto.UnimplementedImporterServer
 
@@ -43,20 +40,9 @@ type server struct {
 
 // serveImporter serves on standard input and output until plakar closes them.
 func serveImporter(create importer.ImporterFn) error {
-	conn, listener, err := sdk.InitConn()
-	if err != nil {
-		return err
-	}
-	s := grpc.NewServer(grpc.NumStreamWorkers(streamWorkers), grpc.WriteBufferSize(writeBuffer))
+	s := &rpc.Server{Quick: map[string]bool{proto.Importer_Open_FullMethodName: true}}
 	proto.RegisterImporterServer(s, &server{create: create})
-	return errors.Join(s.Serve(listener), ignoreClosed(conn.Close()))
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, fs.ErrClosed) {
-		return nil
-	}
-	return err
+	return s.Serve(os.Stdin, os.Stdout)
 }
 
 // Init implements proto.ImporterServer.
@@ -163,6 +149,10 @@ func closeReader(r io.Closer) {
 	}
 }
 
+// waiting is what tells whether reading content may wait for a server, or whether the
+// content is here.
+type waiting interface{ Waits() bool }
+
 // Open implements proto.ImporterServer: it sends a record's content.
 func (s *server) Open(request *proto.OpenRequest, stream grpc.ServerStreamingServer[proto.OpenResponse]) error {
 	r := s.readers.Get(&connectors.Record{Pathname: request.GetRecord().GetPathname()})
@@ -170,6 +160,9 @@ func (s *server) Open(request *proto.OpenRequest, stream grpc.ServerStreamingSer
 		return fs.ErrNotExist
 	}
 	defer closeReader(r)
+	if w, ok := r.(waiting); !ok || w.Waits() {
+		rpc.Wait(stream.Context())
+	}
 	return s.send(r, stream)
 }
 

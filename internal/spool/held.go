@@ -44,6 +44,9 @@ func (h *Held) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Waits reports whether reading waits for a server: it does not.
+func (h *Held) Waits() bool { return false }
+
 // release gives back the space of what was read, if the file system can.
 func (h *Held) release() {
 	if n := h.pos - h.freed; n >= releaseStep && punch(h.file.File, h.freed, n) == nil {

@@ -52,11 +52,17 @@ func (f folder) Send(_ context.Context, emit func(*connectors.Record) error) err
 		name := strings.TrimPrefix(path, string(f))
 		record := &connectors.Record{Pathname: "/" + strings.TrimPrefix(name, "/"), FileInfo: objects.FileInfoFromStat(info)}
 		if info.Mode().IsRegular() {
-			record.Reader = connectors.NewLazyReader(func() (io.ReadCloser, error) { return os.Open(path) }) // #nosec G304 -- of the folder
+			record.Reader = &file{LazyReader: connectors.NewLazyReader(func() (io.ReadCloser, error) { return os.Open(path) })} // #nosec G304 -- of the folder
 		}
 		return emit(record)
 	})
 }
+
+// file is content that is on this machine's disk.
+type file struct{ *connectors.LazyReader }
+
+// Waits reports whether reading waits for a server.
+func (file) Waits() bool { return false }
 
 // Settle implements plugin.Source.
 func (folder) Settle(failed []plugin.Failure) error {
