@@ -9,5 +9,9 @@ import (
 // Widen gives the pipe f the largest buffer that an unprivileged process may ask
 // for by default (/proc/sys/fs/pipe-max-size); without it all works, slower.
 func Widen(f *os.File) {
-	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, 1<<20)
+	conn, err := f.SyscallConn() // f.Fd would make it block
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
 }

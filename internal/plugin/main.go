@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"unicode"
 
-	sdk "github.com/PlakarKorp/go-kloset-sdk"
 	"github.com/PlakarKorp/kloset/connectors"
 	"github.com/PlakarKorp/kloset/connectors/exporter"
 	"github.com/PlakarKorp/kloset/connectors/importer"
@@ -106,7 +105,7 @@ func side(args []string, source NewSource, target NewTarget, l *life) (func() er
 	case name == "importer" && source != nil:
 		return func() error { return serveImporter(importerFn(source, l)) }, nil
 	case name == "exporter" && target != nil:
-		return func() error { return sdk.RunExporter(exporterFn(target, l)) }, nil
+		return func() error { return serveExporter(exporterFn(target, l)) }, nil
 	}
 	return nil, fmt.Errorf("%s is a plugin that plakar starts, with the argument \"importer\" or \"exporter\"", args[0])
 }
@@ -138,7 +137,7 @@ func exporterFn(create NewTarget, l *life) exporter.ExporterFn {
 	}
 }
 
-// hideStdin keeps the connection to plakar, which the SDK holds by now, from
+// hideStdin keeps the connection to plakar, which the SDK's connection holds by now, from
 // libraries that give os.Stdin to processes of theirs: the AWS SDK does.
 var hideStdin = sync.OnceFunc(func() {
 	if null, err := os.Open(os.DevNull); err == nil {

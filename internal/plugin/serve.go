@@ -6,9 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"sync"
 
+	sdk "github.com/PlakarKorp/go-kloset-sdk"
 	protocol "github.com/PlakarKorp/integration-grpc"
 	proto "github.com/PlakarKorp/integration-grpc/importer"
 	"github.com/PlakarKorp/kloset/connectors"
@@ -42,7 +42,8 @@ type server struct {
 func serveImporter(create importer.ImporterFn) error {
 	s := &rpc.Server{Quick: map[string]bool{proto.Importer_Open_FullMethodName: true}}
 	proto.RegisterImporterServer(s, &server{create: create})
-	return s.Serve(os.Stdin, os.Stdout)
+	conn := sdk.NewStdioConn()
+	return s.Serve(conn, conn)
 }
 
 // Init implements proto.ImporterServer.

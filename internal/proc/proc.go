@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
 )
 
 const (
@@ -20,6 +22,8 @@ const (
 	// linger is how long after a process' end its input may take to notice, which
 	// a slow store feeds, and its children to close its output.
 	linger = 5 * time.Minute
+	// feedBlock is how much a process is given at once, in bytes.
+	feedBlock = 256 << 10
 )
 
 // Command describes a process to start.
@@ -210,6 +214,15 @@ func (f *feed) Read(p []byte) (int, error) {
 		f.cancel(err)
 	}
 	return n, err
+}
+
+// WriteTo implements io.WriterTo, for os/exec, whose own blocks and pipe are small.
+func (f *feed) WriteTo(w io.Writer) (int64, error) {
+	if file, ok := w.(*os.File); ok {
+		pipe.Widen(file)
+	}
+	// Without their other methods, which io.CopyBuffer would use in place of the buffer.
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{f}, make([]byte, feedBlock))
 }
 
 func (f *feed) failure() error {
