@@ -18,6 +18,18 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/rpc"
 )
 
+// dial returns grpc-go's end of a connection.
+func dial(t *testing.T, near net.Conn) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:plugin", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return near, nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 // restore sends what send says to an exporter with the target, and returns how it ends.
 func restore(t *testing.T, to *target, send func(grpc.BidiStreamingClient[proto.ExportRequest, proto.ExportResponse])) error {
 	t.Helper()
@@ -30,13 +42,7 @@ func restore(t *testing.T, to *target, send func(grpc.BidiStreamingClient[proto.
 		}})
 		_ = s.Serve(far, far)
 	}()
-	conn, err := grpc.NewClient("passthrough:plugin", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return near, nil }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	client := proto.NewExporterClient(conn)
+	client := proto.NewExporterClient(dial(t, near))
 	if _, err := client.Init(t.Context(), &proto.InitRequest{Options: &proto.Options{Maxconcurrency: 1}}); err != nil {
 		t.Fatal(err)
 	}

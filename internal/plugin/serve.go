@@ -75,15 +75,15 @@ func (s *server) Close(ctx context.Context, _ *proto.CloseRequest) (*proto.Close
 // Import implements proto.ImporterServer. An error of the importer ends the stream
 // without the message that all records are there.
 func (s *server) Import(stream grpc.BidiStreamingServer[proto.ImportRequest, proto.ImportResponse]) error {
-	ctx, cancel := context.WithCancel(stream.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
 	records := make(chan *connectors.Record, s.concurrency)
 	results := make(chan *connectors.Result, s.concurrency)
 	var group errgroup.Group
 	// Without the one or the other the importer would wait for ever.
 	ending := func(err error) error {
 		if err != nil {
-			cancel()
+			cancel(err)
 		}
 		return err
 	}

@@ -108,6 +108,7 @@ func (c *conn) read() {
 // there is one.
 func (c *conn) take(frame http2.Frame) *stream {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	var ready *stream
 	switch f := frame.(type) {
 	case *http2.MetaHeadersFrame:
@@ -134,7 +135,7 @@ func (c *conn) take(frame http2.Frame) *stream {
 			_ = c.frames.WritePing(true, f.Data)
 		}
 	}
-	c.flush()
+	c.startWriting()
 	return ready
 }
 
@@ -226,9 +227,10 @@ func (c *conn) end(id uint32, err error) {
 // reset ends a call that broke the protocol.
 func (c *conn) reset(bad http2.StreamError) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.end(bad.StreamID, errCanceled)
 	_ = c.frames.WriteRSTStream(bad.StreamID, bad.Code)
-	c.flush()
+	c.startWriting()
 }
 
 // abandon ends all calls, since the client is gone.

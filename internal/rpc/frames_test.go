@@ -105,13 +105,18 @@ func (c *raw) silence() {
 // call begins a call with one request.
 func (c *raw) call(id uint32, method string, request proto.Message) {
 	c.t.Helper()
+	c.must(c.request(id, method, request))
+}
+
+func (c *raw) request(id uint32, method string, request proto.Message) error {
 	c.block.Reset()
 	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", method}, {"content-type", "application/grpc"}} {
-		c.must(c.fields.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
+		_ = c.fields.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}) // to a buffer
 	}
 	p, err := proto.Marshal(request)
-	c.must(err, c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true}))
-	c.must(c.WriteData(id, true, append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(p))), p...))) //nolint:gosec // small
+	return errors.Join(err,
+		c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true}),
+		c.WriteData(id, true, append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(p))), p...))) //nolint:gosec // small
 }
 
 func (c *raw) open(id uint32, path string) {
@@ -271,6 +276,12 @@ func (w *writes) Write(p []byte) (int, error) {
 func FuzzServe(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0})
 	f.Add([]byte{0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+	var frames bytes.Buffer
+	c := &raw{Framer: http2.NewFramer(&frames, nil)}
+	c.fields = hpack.NewEncoder(&c.block)
+	_ = c.request(1, importer.Importer_Open_FullMethodName, &importer.OpenRequest{Record: &gconn.Record{Pathname: "100000"}})
+	_ = c.request(3, importer.Importer_Import_FullMethodName, &importer.ImportRequest{Result: &gconn.Result{Header: &gconn.Record{Pathname: "a"}}})
+	f.Add(frames.Bytes())
 	f.Fuzz(func(t *testing.T, frames []byte) {
 		server := &Server{Quick: map[string]bool{importer.Importer_Open_FullMethodName: true}}
 		importer.RegisterImporterServer(server, &service{open: sized})

@@ -29,9 +29,10 @@ const patience = 20 * time.Second
 type service struct {
 	importer.UnimplementedImporterServer
 
-	// open answers Open, ping Ping.
+	// open answers Open, ping Ping, both Import, unless that is nil.
 	open func(path string, stream grpc.ServerStreamingServer[importer.OpenResponse]) error
 	ping func(ctx context.Context) error
+	both func(stream grpc.BidiStreamingServer[importer.ImportRequest, importer.ImportResponse]) error
 }
 
 func (s *service) Init(_ context.Context, r *importer.InitRequest) (*importer.InitResponse, error) {
@@ -44,6 +45,9 @@ func (s *service) Ping(ctx context.Context, _ *importer.PingRequest) (*importer.
 
 // Import answers each message with the pathname in it.
 func (s *service) Import(stream grpc.BidiStreamingServer[importer.ImportRequest, importer.ImportResponse]) error {
+	if s.both != nil {
+		return s.both(stream)
+	}
 	for {
 		request, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -322,6 +326,120 @@ func TestHangUp(t *testing.T) {
 			}
 		case <-time.After(patience):
 			t.Errorf("%s goes on", what)
+		}
+	}
+}
+
+// TestEnd: a call ends behind the message that is being sent, and whatever else it does
+// ends as well.
+func TestEnd(t *testing.T) {
+	began, received, sent := make(chan struct{}), make(chan error, 1), make(chan error, 1)
+	client, _, _ := serve(t, &service{both: func(stream grpc.BidiStreamingServer[importer.ImportRequest, importer.ImportResponse]) error {
+		go func() {
+			_, err := stream.Recv()
+			received <- err
+		}()
+		go func() {
+			for {
+				if err := stream.Send(&importer.ImportResponse{Record: &gconn.Record{Pathname: strings.Repeat("x", 100<<10)}}); err != nil {
+					sent <- err
+					return
+				}
+			}
+		}()
+		time.Sleep(200 * time.Millisecond) // there is no room any more
+		close(began)
+		return errors.New("the dump failed")
+	}})
+	stream, err := client.Import(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	time.Sleep(100 * time.Millisecond)
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Convert(err).Message() != "the dump failed" {
+		t.Error(err)
+	}
+	for what, c := range map[string]<-chan error{"receiving": received, "sending": sent} {
+		select {
+		case err := <-c:
+			if err == nil {
+				t.Errorf("%s did not fail", what)
+			}
+		case <-time.After(patience):
+			t.Errorf("%s goes on", what)
+		}
+	}
+}
+
+// TestLateWait: a call that has ended does not read the connection.
+func TestLateWait(t *testing.T) {
+	client, _, _ := serve(t, &service{open: func(_ string, stream grpc.ServerStreamingServer[importer.OpenResponse]) error {
+		go func() {
+			time.Sleep(10 * time.Millisecond)
+			Wait(stream.Context())
+		}()
+		return sendAll("content", stream)
+	}})
+	for range 100 {
+		if text, err := fetch(within(t), client, "/"); err != nil || text != "content" {
+			t.Fatal(text, err)
+		}
+	}
+}
+
+// TestManyCanceled: grpc-go stops reading while it has many cancellations to write. That
+// must not stop the server from reading them, however much it has to write.
+func TestManyCanceled(t *testing.T) {
+	client, _, _ := serve(t, &service{
+		ping: func(context.Context) error { return nil },
+		both: func(stream grpc.BidiStreamingServer[importer.ImportRequest, importer.ImportResponse]) error {
+			for {
+				if _, err := stream.Recv(); err != nil {
+					return err
+				}
+			}
+		},
+		open: func(path string, stream grpc.ServerStreamingServer[importer.OpenResponse]) error {
+			Wait(stream.Context())
+			err := sendAll("begun", stream)
+			for block := content(path, 128<<10); err == nil && path == "/endless"; {
+				err = sendAll(block, stream)
+			}
+			if err == nil {
+				<-stream.Context().Done()
+			}
+			return err
+		},
+	})
+	ctx, stop := context.WithTimeout(t.Context(), 3*patience)
+	t.Cleanup(stop)
+	for range 3 {
+		go func() { _, _ = fetch(ctx, client, "/endless") }()
+	}
+	go func() {
+		stream, err := client.Import(ctx)
+		for err == nil {
+			err = stream.Send(&importer.ImportRequest{Result: &gconn.Result{Header: &gconn.Record{Pathname: strings.Repeat("x", 64<<10)}}})
+		}
+	}()
+	for range 2 {
+		canceled, cancel := context.WithCancel(ctx)
+		for range 100 {
+			stream, err := client.Open(canceled, &importer.OpenRequest{Record: &gconn.Record{Pathname: "/waiting"}})
+			if err == nil {
+				_, err = stream.Recv()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		cancel()
+		if _, err := client.Ping(ctx, &importer.PingRequest{}); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 
 // Serve answers the calls that come from r, on w, and returns nil when the client has
 // closed the connection. Then the contexts of calls that still run end; it does not wait
-// for them. The client is expected to read at all times.
+// for them.
 func (s *Server) Serve(r io.Reader, w io.Writer) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(errGone)

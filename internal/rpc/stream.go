@@ -35,6 +35,7 @@ type stream struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	message []byte // the last one that was sent
+	request []byte // the last one that was received
 
 	// Guarded by conn.mu.
 	quick   bool         // it runs in the goroutine that reads the connection
@@ -44,6 +45,8 @@ type stream struct {
 	taken   int          // bytes of in that were taken since the window was renewed
 	room    int64        // bytes that may be sent
 	begun   bool         // the headers were sent
+	sending bool         // a part of a message was sent, and the rest will be
+	over    bool         // the call has ended but for that
 	err     error        // why nothing can be sent and received any more
 }
 
@@ -76,6 +79,15 @@ func (s *stream) leave() {
 	}
 }
 
+// unlock unlocks the connection's mu. What a quick call left in out is written later.
+func (s *stream) unlock() {
+	if s.quick {
+		s.conn.mu.Unlock()
+	} else {
+		s.conn.flush()
+	}
+}
+
 // run runs the call and tells the client how it ended. It reports whether the caller is
 // still the goroutine that reads the connection.
 func (s *stream) run() bool {
@@ -86,14 +98,20 @@ func (s *stream) run() bool {
 	}
 	c := s.conn
 	c.mu.Lock()
-	if s.err == nil {
-		s.err = errOver
-		delete(c.streams, s.id)
-		c.finish(s, how)
-	}
 	quick := s.quick
-	c.flush()
-	s.cancel(nil)
+	s.quick, s.over = false, true
+	for s.sending && s.err == nil && c.failed == nil {
+		c.more.Wait()
+	}
+	if s.err == nil {
+		c.finish(s, how)
+		c.end(s.id, errOver)
+	}
+	if quick {
+		c.flushOnce()
+	} else {
+		c.flush()
+	}
 	return quick
 }
 
@@ -111,20 +129,27 @@ func (*stream) SetTrailer(metadata.MD) {}
 
 // RecvMsg implements grpc.ServerStream.
 func (s *stream) RecvMsg(m any) error {
+	if err := s.receive(); err != nil {
+		return err
+	}
+	return proto.Unmarshal(s.request, m.(proto.Message))
+}
+
+// receive waits for a message and puts it into request.
+func (s *stream) receive() error {
 	c := s.conn
 	c.mu.Lock()
-	defer c.flush()
+	defer s.unlock()
 	for {
 		switch p, err := s.next(); {
 		case err != nil:
 			return err
 		case p != nil:
-			err := proto.Unmarshal(p[prefixSize:], m.(proto.Message))
+			s.request = append(s.request[:0], p[prefixSize:]...)
 			s.taken += len(p)
 			c.renew(s.id, &s.taken)
-			return err
+			return nil
 		}
-		s.leave()
 		s.arrived.Wait()
 	}
 }
@@ -166,23 +191,35 @@ func (s *stream) SendMsg(m any) error {
 	binary.BigEndian.PutUint32(p[1:], uint32(len(p)-prefixSize)) // #nosec G115 -- a message is not that large
 	c := s.conn
 	c.mu.Lock()
+	if s.over {
+		defer c.mu.Unlock()
+		return errOver
+	}
 	if s.begun {
 		s.leave()
 	}
-	if s.err == nil {
-		c.begin(s)
-	}
-	for {
+	defer s.unlock()
+	return c.sendAll(s, p)
+}
+
+// sendAll writes a message to out, as there is room for it.
+func (c *conn) sendAll(s *stream, p []byte) error {
+	for first := true; ; first = false {
 		switch {
 		case s.err != nil:
-			defer c.mu.Unlock()
 			return s.err
 		case c.failed != nil:
-			defer c.mu.Unlock()
 			return c.failed
+		case first:
+			c.begin(s)
 		}
+		s.sending = true
 		if p = c.send(s, p); len(p) == 0 {
-			break
+			s.sending = false
+			if s.over {
+				c.more.Broadcast()
+			}
+			return nil
 		}
 		s.leave()
 		c.flush()
@@ -191,10 +228,4 @@ func (s *stream) SendMsg(m any) error {
 			c.more.Wait()
 		}
 	}
-	if s.quick {
-		c.mu.Unlock()
-		return nil
-	}
-	c.flush()
-	return nil
 }

@@ -14,30 +14,59 @@ import (
 // maxAhead is how many bytes of frames may wait for a goroutine that writes.
 const maxAhead = 1 << 20
 
-// flush writes the frames in out and unlocks mu, which has to be locked. Frames that
-// come while a goroutine writes are left to that one.
+// flush writes the frames in out and unlocks mu, which has to be locked. While another
+// goroutine writes they are left to that one; it waits if these are many. It must not be
+// called by the goroutine that reads the connection: grpc-go stops reading when it cannot
+// write, so whoever reads must not wait until it can write.
+// Source: throttle in internal/transport/controlbuf.go of grpc v1.81.1
 func (c *conn) flush() {
+	for c.writing && len(c.out) > maxAhead && c.failed == nil {
+		c.drained.Wait()
+	}
+	c.flushOnce()
+}
+
+// flushOnce is flush without waiting.
+func (c *conn) flushOnce() {
 	defer c.mu.Unlock()
-	if c.writing {
-		for len(c.out) > maxAhead && c.failed == nil {
-			c.drained.Wait()
-		}
+	if c.writing || len(c.out) == 0 {
 		return
 	}
 	c.writing = true
-	for len(c.out) > 0 && c.failed == nil {
-		p := c.out
-		c.out, c.spare = c.spare[:0], nil
-		c.drained.Broadcast()
-		c.mu.Unlock()
-		_, err := c.w.Write(p)
-		c.mu.Lock()
-		c.spare = p
-		if err != nil {
-			c.fail(err)
-		}
-	}
+	c.batch()
+	// What others left meanwhile is not this goroutine's.
 	c.writing = false
+	c.startWriting()
+}
+
+// startWriting lets another goroutine write the frames in out.
+func (c *conn) startWriting() {
+	if c.writing || len(c.out) == 0 || c.failed != nil {
+		return
+	}
+	c.writing = true
+	go func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for len(c.out) > 0 && c.failed == nil {
+			c.batch()
+		}
+		c.writing = false
+	}()
+}
+
+// batch writes the frames that are in out now.
+func (c *conn) batch() {
+	p := c.out
+	c.out, c.spare = c.spare[:0], nil
+	c.drained.Broadcast()
+	c.mu.Unlock()
+	_, err := c.w.Write(p)
+	c.mu.Lock()
+	c.spare = p
+	if err != nil {
+		c.fail(err)
+	}
 }
 
 // send writes as much of a message as there is room for to out, and returns the rest.
