@@ -22,6 +22,7 @@ type watch struct {
 	homes []string            // of the plakars whose tools have to be seen
 	seen  map[string]int      // how often, by the name of the tool
 	found map[string]struct{} // command lines with a secret
+	looks map[string]int      // how often each process was looked at
 }
 
 // watchFor watches until the test, with its subtests, has ended. Then the tools have to
@@ -63,14 +64,25 @@ func (w *watch) follow(home string) {
 	w.homes = append(w.homes, "\x00HOME="+home+"\x00")
 }
 
+// often is after how many looks a process is looked at less often: its command line is
+// another one only when it has just begun, before it runs its program.
+const often = 50
+
 // look takes one look at all processes.
 func (w *watch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	secrets := w.secrets()
 	dirs, _ := os.ReadDir("/proc")
+	before := w.looks
+	w.looks = make(map[string]int, len(before))
 	for _, dir := range dirs {
 		if dir.Name()[0] < '0' || dir.Name()[0] > '9' {
+			continue
+		}
+		n := before[dir.Name()]
+		w.looks[dir.Name()] = n + 1
+		if n > often && n%often != 0 {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join("/proc", dir.Name(), "cmdline"))
