@@ -7,12 +7,12 @@
 //     Source reports no failure.
 //   - An error of an import is returned only when no acknowledgement is under way:
 //     plakar may otherwise report "EOF" in its place.
-//   - The SDK's reader of an exported record must be closed exactly once and never
-//     be read after its end.
+//   - The reader of an exported record must be closed exactly once and never be read
+//     after its end: what follows belongs to the next record.
 //   - When plakar dies, so do our processes, sessions and temporary files. plakar kills
 //     its plugin on Ctrl-C, so the plugin that it knows only stands in front of another
 //     process, the worker, which serves it and has a few seconds to end what it began.
 //
-// Exports are served by the SDK's own server, imports by one of ours, which costs
-// less for many files (serve.go).
+// Imports (serve.go) and exports (receive.go) speak the SDK's protocol on its connection,
+// by package rpc, which takes less time for many files than the SDK's servers.
 package plugin

@@ -65,8 +65,8 @@ func (s *exportServer) Close(ctx context.Context, _ *proto.CloseRequest) (*proto
 
 // Export implements proto.ExporterServer.
 func (s *exportServer) Export(stream exportStream) error {
-	ctx, cancel := context.WithCancel(stream.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
 	records := make(chan *connectors.Record, s.concurrency)
 	results := make(chan *connectors.Result, s.concurrency)
 	var group errgroup.Group
@@ -75,8 +75,9 @@ func (s *exportServer) Export(stream exportStream) error {
 		return receiveRecords(ctx, stream, records)
 	})
 	group.Go(func() error {
-		defer cancel() // without it the exporter would wait for ever
-		return sendResults(stream, results)
+		err := sendResults(stream, results)
+		cancel(err) // without it the exporter would wait for ever
+		return err
 	})
 	if err := s.exporter.Export(ctx, records, results); err != nil {
 		return err
