@@ -69,8 +69,8 @@ func table(fields []options.Field) string {
 		switch {
 		case f.Required:
 			value = "required"
-		case f.Default+f.Unset != "":
-			value = "`" + f.Default + f.Unset + "`"
+		case f.Default+f.Fallback != "":
+			value = "`" + f.Default + f.Fallback + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, value, strings.ReplaceAll(text, "|", `\|`))
 	}

@@ -33,7 +33,7 @@ func Connectors() []Connector {
 	}
 }
 
-// File is the name of the connector's schema in this folder.
+// File is the name of the connector's schema in this directory.
 func (c Connector) File() string { return c.Protocol + "-" + c.Side + ".json" }
 
 type object struct {

@@ -7,9 +7,9 @@ import (
 
 	exporter "github.com/PlakarKorp/integration-postgresql/exporter/logical"
 	importer "github.com/PlakarKorp/integration-postgresql/importer/logical"
-	"github.com/PlakarKorp/integration-postgresql/internal/auth"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/rdsauth"
 )
 
 func main() { os.Exit(plugin.Main(os.Args, source, target)) }
@@ -19,7 +19,7 @@ func source(protocol string, settings map[string]string, environ []string) (plug
 	if err != nil {
 		return nil, err
 	}
-	info, warnings, err := auth.Connection(o.Connection, o.Region, environ)
+	info, warnings, err := rdsauth.Parse(o.Connection, o.Region, environ)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func target(protocol string, settings map[string]string, environ []string) (plug
 	if err != nil {
 		return nil, err
 	}
-	info, warnings, err := auth.Connection(o.Connection, o.Region, environ)
+	info, warnings, err := rdsauth.Parse(o.Connection, o.Region, environ)
 	if err != nil {
 		return nil, err
 	}

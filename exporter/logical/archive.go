@@ -9,19 +9,19 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 // archive is a dump in pg_dump's custom format: a record's content as it arrives,
 // or a spooled file. Its table of contents, which comes first, can be looked at
 // before it is restored.
 type archive struct {
-	database string        // it was made of
-	part     bool          // it is a part of a database's dump
-	file     *scratch.File // nil for a stream
-	jobs     int           // connections to restore the file with
-	made     string        // name of the database in its header; "" before begin
-	origin   string        // version of the server it was made of; "" before begin, and if it does not say
+	database string         // it was made of
+	part     bool           // it is a part of a database's dump
+	file     *tempfile.File // nil for a stream
+	jobs     int            // connections to restore the file with
+	made     string         // name of the database in its header; "" before begin
+	origin   string         // version of the server it was made of; "" before begin, and if it does not say
 
 	content io.Reader // of a stream: what follows head
 	head    []byte    // of a stream: what was read to look at it
@@ -33,7 +33,7 @@ func newArchive(database string, content io.Reader) *archive {
 }
 
 // spool moves the rest of the content to a file.
-func (a *archive) spool(files *scratch.Dir) error {
+func (a *archive) spool(files *tempfile.Dir) error {
 	f, err := files.Create()
 	if err != nil {
 		return err
@@ -63,8 +63,8 @@ func (a *archive) open() (path string, content io.Reader) {
 
 // peek runs pg_restore on the beginning of the archive and returns what it printed.
 // The arguments must be such that it reads the table of contents only.
-func (e *Exporter) peek(ctx context.Context, a *archive, tools pgtools.Set, args ...string) (string, error) {
-	c := proc.Command{Path: tools.Path(pgtools.PgRestore), Args: args, Env: append(e.info.Offline(), "LC_ALL=C")}
+func (e *Exporter) peek(ctx context.Context, a *archive, tools pgtools.Installation, args ...string) (string, error) {
+	c := proc.Command{Path: tools.Path(pgtools.PgRestore), Args: args, Env: append(e.info.BaseEnv(), "LC_ALL=C")}
 	path, content := a.open()
 	if a.file != nil {
 		c.Args = append(c.Args, path)

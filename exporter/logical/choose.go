@@ -76,7 +76,7 @@ func (e *Exporter) findNames(ctx context.Context, f *folder, a *archive) (some b
 func named(option, name string) string { return fmt.Sprintf("option %q: %q", option, name) }
 
 // contains reports whether the archive has something in the schemas, or of the tables in them.
-func (e *Exporter) contains(ctx context.Context, a *archive, tools pgtools.Set, schemas, tables []string) (bool, error) {
+func (e *Exporter) contains(ctx context.Context, a *archive, tools pgtools.Installation, schemas, tables []string) (bool, error) {
 	listed, err := e.peek(ctx, a, tools, pgtools.ListArgs(schemas, tables)...)
 	for line := range strings.Lines(listed) {
 		if line != "\n" && !strings.HasPrefix(line, ";") {

@@ -9,8 +9,8 @@
 // the record as it arrives or from a spooled file. Everything that can be restored
 // is, and any failure fails the restore in the end.
 //
-// A dump in parts (layout=tables) is a folder of files, which arrive in the order in
-// which they can be applied (folder.go, part.go): the definitions decide what happens
+// A dump in parts (layout=tables) is a directory of files, which arrive in the order in
+// which they can be applied (directory.go, part.go): the definitions decide what happens
 // to the database, data may be loaded in the background, what is built on the data
 // waits for all of it. What the options leave of each is looked up in it (choose.go).
 // Any of the files can be restored alone, too: into a database that may be in use, so

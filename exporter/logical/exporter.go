@@ -18,7 +18,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -27,15 +27,15 @@ type Exporter struct {
 	protocol string
 	options  options.Export
 	info     conninfo.Info
-	files    *scratch.Dir
-	secrets  *scratch.Dir // PEM files
+	files    *tempfile.Dir
+	secrets  *tempfile.Dir // PEM files
 	work     *work
 
 	server *server // nil before the first record
 
 	seen     map[string]string  // paths of the dumps that arrived, by database
 	folders  map[string]*folder // the dumps in parts among them, by database
-	dirs     map[string]bool    // paths of the folders that arrived
+	dirs     map[string]bool    // paths of the directories that arrived
 	roles    bool               // the globals arrived
 	done     bool               // something was restored, or tried
 	expected []manifest.File    // from the manifest, if it arrived
@@ -71,7 +71,7 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		protocol: protocol, options: o, info: info, files: scratch.New(o.SpoolDir), secrets: scratch.New(""), work: newWork(),
+		protocol: protocol, options: o, info: info, files: tempfile.New(o.SpoolDir), secrets: tempfile.New(""), work: newWork(),
 		seen: make(map[string]string), folders: make(map[string]*folder), dirs: make(map[string]bool),
 		slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
 	}, nil
@@ -94,8 +94,8 @@ func (e *Exporter) Ping(ctx context.Context) error {
 	return err
 }
 
-// Receive implements plugin.Target.
-func (e *Exporter) Receive(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
+// Restore implements plugin.Target.
+func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
 	defer e.work.begin()()
 	if e.server == nil {
 		var err error
@@ -126,7 +126,7 @@ func (e *Exporter) Receive(ctx context.Context, record *connectors.Record, conte
 	case section:
 		err = e.receivePart(ctx, record.Pathname, content, ack)
 	case physical:
-		return errors.New("this is a physical backup (postgres+bin://), which no running server can take in\nhint: restore it into a folder, plakar restore -to ./pgdata SNAPSHOT, and start PostgreSQL on it")
+		return errors.New("this is a physical backup (postgres+bin://), which no running server can take in\nhint: restore it into a directory, plakar restore -to ./pgdata SNAPSHOT, and start PostgreSQL on it")
 	default:
 		ack(fmt.Errorf("%s is not part of a PostgreSQL backup", record.Pathname))
 	}
@@ -189,7 +189,7 @@ func (e *Exporter) receiveDump(ctx context.Context, database, pathname string, c
 	return e.inParallel(ctx, a, restore)
 }
 
-// admit decides whether the dump of database at pathname, which is a folder for one in
+// admit decides whether the dump of database at pathname, which is a directory for one in
 // parts, is to be restored. One that is not is acknowledged.
 func (e *Exporter) admit(database, pathname string, ack func(error)) (wanted bool, err error) {
 	if other, there := e.seen[database]; there && other != pathname {

@@ -56,7 +56,7 @@ func (e *Exporter) stopOn(err error) error {
 func (e *Exporter) jobsFor(a *archive) int {
 	// With several, pg_restore connects once more when its workers are done, with the
 	// password that it began with.
-	if size, err := a.file.Stat(); err != nil || size.Size() < smallDump || e.info.RenewsPassword() {
+	if size, err := a.file.Stat(); err != nil || size.Size() < smallDump || e.info.HasShortLivedPassword() {
 		return 1
 	}
 	return e.options.Jobs

@@ -13,7 +13,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 )
 
-// folder is the dump of one database in parts. They arrive, and are restored, in the
+// directory is the dump of one database in parts. They arrive, and are restored, in the
 // order of their names: the definitions, the data (several files at once if jobs
 // allow), what is built on the data.
 type folder struct {
@@ -39,7 +39,7 @@ func (f *folder) has(pathname string) bool { return f != nil && f.arrived[pathna
 // whole reports whether plakar was asked for all parts, and not for one file. That is
 // not known before what follows the definitions.
 func (e *Exporter) whole(f *folder) bool {
-	return e.dirs[path.Clean(recordname.DataFolder(f.path))]
+	return e.dirs[path.Clean(recordname.DataDirectory(f.path))]
 }
 
 // replaces reports whether what is in the target is to go.
@@ -53,10 +53,10 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 		ack(err)
 		return e.stopOn(err)
 	}
-	if wanted, err := e.admit(a.database, p.Folder, ack); err != nil || !wanted {
+	if wanted, err := e.admit(a.database, p.Directory, ack); err != nil || !wanted {
 		return err
 	}
-	f := e.folderOf(a.database, p.Folder)
+	f := e.folderOf(a.database, p.Directory)
 	f.arrived[pathname] = true
 	wait := e.uncertain() || p.Section == recordname.PreData && e.replaces()
 	wanted, err := e.takePart(ctx, f, p, a, wait)
@@ -85,7 +85,7 @@ func (a *archive) identify(pathname string) error {
 	if a.database != "" {
 		return nil
 	}
-	// plakar was asked for less than the folder, whose name it leaves out.
+	// plakar was asked for less than the directory, whose name it leaves out.
 	if _, err := a.begin(); err != nil {
 		return fmt.Errorf("%s: %w", pathname, err)
 	}
@@ -95,7 +95,7 @@ func (a *archive) identify(pathname string) error {
 	return nil
 }
 
-// folderOf returns the folder that a part belongs to.
+// folderOf returns the directory that a part belongs to.
 func (e *Exporter) folderOf(database, pathname string) *folder {
 	f, there := e.folders[database]
 	if !there {
@@ -133,7 +133,7 @@ func (e *Exporter) takePart(ctx context.Context, f *folder, p recordname.Part, a
 // loads one table with one of them.
 func (e *Exporter) jobsForPart(a *archive, p recordname.Part) int {
 	switch {
-	case p.Section == recordname.PreData, p.Table != "", e.info.RenewsPassword():
+	case p.Section == recordname.PreData, p.Table != "", e.info.HasShortLivedPassword():
 		return 1
 	case p.Section == recordname.PostData:
 		return e.options.Jobs // a small file, and perhaps hours of building indexes

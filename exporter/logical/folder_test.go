@@ -6,7 +6,7 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 func TestRouteParts(t *testing.T) {
@@ -30,7 +30,7 @@ func TestRouteParts(t *testing.T) {
 // One connection loads one table; what is small or needs a new password for each
 // connection gets one as well.
 func TestJobsForPart(t *testing.T) {
-	files := scratch.New(t.TempDir())
+	files := tempfile.New(t.TempDir())
 	defer func() { _ = files.Close() }()
 	for _, c := range []struct {
 		name string
@@ -58,7 +58,7 @@ func TestJobsForPart(t *testing.T) {
 	}
 }
 
-// A file without its folder tells which database it is of.
+// A file without its directory tells which database it is of.
 func TestIdentify(t *testing.T) {
 	text := func(s string) string { return "\x00" + string(rune(len(s))) + "\x00\x00\x00" + s }
 	number := "\x00\x05\x00\x00\x00"

@@ -56,11 +56,11 @@ func (e *Exporter) runScript(ctx context.Context, script []byte) error {
 	}
 	found := scriptErrors{script: strings.Split(string(script), "\n")}
 	err = proc.RunLines(ctx, proc.Command{
-		Path:  e.server.psql.Path(pgtools.Psql),
-		Args:  pgtools.PsqlArgs(e.server.info.ConnString()),
-		Env:   append(env, "LC_ALL=C", "PGCLIENTENCODING=SQL_ASCII"),
-		Stdin: bytes.NewReader(script),
-		Stop:  syscall.SIGINT, // psql would leave its statement to the server on SIGTERM
+		Path:       e.server.psql.Path(pgtools.Psql),
+		Args:       pgtools.PsqlArgs(e.server.info.ConnString()),
+		Env:        append(env, "LC_ALL=C", "PGCLIENTENCODING=SQL_ASCII"),
+		Stdin:      bytes.NewReader(script),
+		StopSignal: syscall.SIGINT, // psql would leave its statement to the server on SIGTERM
 	}, func(line string) {
 		if found.add(line) && e.options.ExitOnError {
 			stop(errStopped)

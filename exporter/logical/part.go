@@ -55,7 +55,7 @@ func (e *Exporter) open(ctx context.Context, f *folder) error {
 }
 
 // errAlone refuses to replace a database by a part of its dump.
-var errAlone = errors.New("alone, a part is added to a database that is there, which \"recreate\" and \"clean\" contradict: nothing was touched\nhint: add -o recreate=false -o clean=false, or restore the whole folder of the database")
+var errAlone = errors.New("alone, a part is added to a database that is there, which \"recreate\" and \"clean\" contradict: nothing was touched\nhint: add -o recreate=false -o clean=false, or restore the whole directory of the database")
 
 // checkAlone checks whether a part can be restored that came without the definitions.
 func (e *Exporter) checkAlone(ctx context.Context, f *folder) error {
@@ -72,7 +72,7 @@ func (e *Exporter) checkAlone(ctx context.Context, f *folder) error {
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	exists, err := lookup(ctx, conn, f.target)
 	if err == nil && !exists {
-		err = errors.New("the database does not exist\nhint: restore the folder of the whole database, or its 1-pre-data.dump first; the option database names another target")
+		err = errors.New("the database does not exist\nhint: restore the directory of the whole database, or its 1-pre-data.dump first; the option database names another target")
 	}
 	return err
 }
@@ -146,7 +146,7 @@ func (e *Exporter) buildInParallel(ctx context.Context, f *folder, a *archive) e
 }
 
 // restoreEntries restores those entries of an archive that are in the list.
-func (e *Exporter) restoreEntries(ctx context.Context, f *folder, a *archive, tools pgtools.Set, entries string, jobs int) error {
+func (e *Exporter) restoreEntries(ctx context.Context, f *folder, a *archive, tools pgtools.Installation, entries string, jobs int) error {
 	list, err := e.files.Write([]byte(entries))
 	if err != nil {
 		return err

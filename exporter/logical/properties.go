@@ -24,7 +24,7 @@ type properties struct {
 var databaseEntry = regexp.MustCompile(`^\d+; \d+ \d+ (DATABASE|DATABASE PROPERTIES|(ACL|COMMENT|SECURITY LABEL) - DATABASE) `)
 
 // propertiesOf reads them from the archive, for a database named target.
-func (e *Exporter) propertiesOf(ctx context.Context, a *archive, tools pgtools.Set, target string) (properties, error) {
+func (e *Exporter) propertiesOf(ctx context.Context, a *archive, tools pgtools.Installation, target string) (properties, error) {
 	listed, err := e.peek(ctx, a, tools, "--create", "--list")
 	if err != nil {
 		return properties{}, err

@@ -50,7 +50,7 @@ func (e *Exporter) restoreInto(ctx context.Context, a *archive, target string) e
 type prepared struct {
 	do     step
 	own    properties // to be restored
-	tools  pgtools.Set
+	tools  pgtools.Installation
 	info   conninfo.Info
 	filled bool // it has tables already
 }
@@ -83,17 +83,17 @@ func (e *Exporter) prepare(ctx context.Context, a *archive, target string) (t pr
 var errNotCleaned = errors.New("it has tables, and a dump in several files (layout=tables) cannot replace them one by one: nothing was touched\nhint: let recreate=true replace the whole database (but postgres and template1), or restore into another with the option database")
 
 // toolsFor finds the pg_restore that reads the archive.
-func (e *Exporter) toolsFor(ctx context.Context, a *archive) (pgtools.Set, error) {
+func (e *Exporter) toolsFor(ctx context.Context, a *archive) (pgtools.Installation, error) {
 	major, err := a.begin()
 	if err != nil {
-		return pgtools.Set{}, err
+		return pgtools.Installation{}, err
 	}
 	return pgtools.Find(ctx, e.options.PgBinDir, e.server.major, major, pgtools.PgRestore)
 }
 
 // prepareDatabase does what comes before pg_restore, and returns the properties
 // that are to be restored.
-func (e *Exporter) prepareDatabase(ctx context.Context, a *archive, target string, tools pgtools.Set) (do step, p properties, err error) {
+func (e *Exporter) prepareDatabase(ctx context.Context, a *archive, target string, tools pgtools.Installation) (do step, p properties, err error) {
 	conn, err := e.server.info.Connect(ctx, e.server.database)
 	if err != nil {
 		return do, p, err
@@ -125,7 +125,7 @@ func (e *Exporter) prepareDatabase(ctx context.Context, a *archive, target strin
 }
 
 // pgRestore runs pg_restore on the archive.
-func (e *Exporter) pgRestore(ctx context.Context, a *archive, tools pgtools.Set, info conninfo.Info, r pgtools.Restore) error {
+func (e *Exporter) pgRestore(ctx context.Context, a *archive, tools pgtools.Installation, info conninfo.Info, r pgtools.Restore) error {
 	env, err := info.Env(ctx)
 	if err != nil {
 		return err
@@ -137,8 +137,8 @@ func (e *Exporter) pgRestore(ctx context.Context, a *archive, tools pgtools.Set,
 	r.File, c.Stdin = a.open()
 	// With --exit-on-error it would stop at its own first statement: then we stop it
 	// at the first failure of the dump's.
-	r.GoOn = pgtools.ForeignTimeout(tools.Major, e.server.major)
-	if r.GoOn {
+	r.IgnoreErrors = pgtools.SetsUnknownTimeout(tools.Major, e.server.major)
+	if r.IgnoreErrors {
 		// Once; in parallel before the workers, whose own do not count, and after them.
 		// Source: restore_toc_entries_postfork in src/bin/pg_dump/pg_backup_archiver.c
 		said.settings = min(max(r.Jobs, 1), 2)
@@ -146,7 +146,7 @@ func (e *Exporter) pgRestore(ctx context.Context, a *archive, tools pgtools.Set,
 	c.Args = pgtools.RestoreArgs(&e.options, r, info.ConnString())
 	err = said.judge(proc.RunLines(ctx, c, func(line string) {
 		said.add(line)
-		if r.GoOn && e.options.ExitOnError && said.failed() {
+		if r.IgnoreErrors && e.options.ExitOnError && said.failed() {
 			stop(errStopped)
 		}
 	}))

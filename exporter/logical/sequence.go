@@ -21,7 +21,7 @@ const setval = "SELECT pg_catalog.setval("
 // addPart restores a part that came without the definitions, so that the target may
 // have been in use since the dump was made: its sequences are not set back, or they
 // would give numbers that they gave before.
-func (e *Exporter) addPart(ctx context.Context, f *folder, a *archive, tools pgtools.Set) error {
+func (e *Exporter) addPart(ctx context.Context, f *folder, a *archive, tools pgtools.Installation) error {
 	listed, err := e.peek(ctx, a, tools, pgtools.ListArgs(e.options.Schemas, e.options.Tables)...)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (e *Exporter) addPart(ctx context.Context, f *folder, a *archive, tools pgt
 }
 
 // scriptOf returns the statements of those entries that are in the list.
-func (e *Exporter) scriptOf(ctx context.Context, a *archive, tools pgtools.Set, entries string) (string, error) {
+func (e *Exporter) scriptOf(ctx context.Context, a *archive, tools pgtools.Installation, entries string) (string, error) {
 	if entries == "" {
 		return "", nil
 	}

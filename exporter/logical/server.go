@@ -16,7 +16,7 @@ type server struct {
 	major    int
 	version  string
 	roles    []string // that restore: the one that logged in, and the one it acts as
-	psql     pgtools.Set
+	psql     pgtools.Installation
 }
 
 // look connects to the server, asks and finds psql. The session is closed before

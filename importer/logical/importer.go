@@ -18,11 +18,10 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
-	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -32,7 +31,7 @@ type Importer struct {
 	options  options.Import
 	info     conninfo.Info
 	warnings []string // about the options
-	files    *scratch.Dir
+	files    *tempfile.Dir
 	slots    chan struct{} // one for each client process
 	dumps    int           // planned by Send
 
@@ -63,7 +62,7 @@ func NewWith(protocol string, o options.Import, info conninfo.Info, warnings ...
 	}
 	return &Importer{
 		protocol: protocol, options: o, info: info, warnings: warnings,
-		files: scratch.New(""), slots: make(chan struct{}, o.Jobs),
+		files: tempfile.New(""), slots: make(chan struct{}, o.Jobs),
 	}, nil
 }
 
@@ -94,14 +93,14 @@ func (i *Importer) Ping(ctx context.Context) error {
 const methodsSince = 16
 
 // prepare learns about the server and finds the tools that fit it.
-func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Set, error) {
+func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Installation, error) {
 	info, err := i.info.WithFiles(i.files)
 	if err != nil {
-		return nil, pgtools.Set{}, err
+		return nil, pgtools.Installation{}, err
 	}
 	s, err := look(ctx, info)
 	if err != nil {
-		return nil, pgtools.Set{}, err
+		return nil, pgtools.Installation{}, err
 	}
 	atLeast := 0
 	method := i.options.Compress
@@ -113,13 +112,13 @@ func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Set, error) {
 		err = fmt.Errorf("option \"compress\": %s needs pg_dump %d or later: %w", method, methodsSince, err)
 	}
 	if err != nil {
-		return nil, pgtools.Set{}, fmt.Errorf("the server at %s is PostgreSQL %s: %w", i.Origin(), s.version, err)
+		return nil, pgtools.Installation{}, fmt.Errorf("the server at %s is PostgreSQL %s: %w", i.Origin(), s.version, err)
 	}
 	return s, tools, nil
 }
 
-// Send implements plugin.Source.
-func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error) error {
+// Backup implements plugin.Source.
+func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) error) error {
 	for _, warning := range i.warnings {
 		slog.Warn(warning)
 	}
@@ -132,7 +131,7 @@ func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error
 		return err
 	}
 	i.dumps = len(p.dumps)
-	if i.options.InParts() {
+	if i.options.PerTable() {
 		if err := i.divide(ctx, s, &p); err != nil {
 			return err
 		}
@@ -167,7 +166,7 @@ func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error
 
 // contents returns the records of a database, and the processes that they are the
 // output of.
-func (i *Importer) contents(ctx context.Context, s *server, d *dump, tools pgtools.Set, started time.Time) ([]*turn, []*connectors.Record) {
+func (i *Importer) contents(ctx context.Context, s *server, d *dump, tools pgtools.Installation, started time.Time) ([]*turn, []*connectors.Record) {
 	if len(d.tables) > 0 {
 		return i.parts(ctx, s, d, tools, started)
 	}
@@ -177,7 +176,7 @@ func (i *Importer) contents(ctx context.Context, s *server, d *dump, tools pgtoo
 }
 
 // manifest returns the content of manifest.json.
-func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtools.Set, started time.Time) io.ReadCloser {
+func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtools.Installation, started time.Time) io.ReadCloser {
 	request := manifest.Request{
 		Header: manifest.Header{
 			CreatedAt: started, Connector: i.protocol, Host: s.info.Host(), Port: s.info.Port(),
@@ -186,20 +185,20 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 		},
 		Maintenance: s.database, Databases: p.names(), Jobs: i.options.Jobs,
 	}
-	return pipe.NewWritten(ctx, func(ctx context.Context, w io.Writer) error {
+	return manifest.NewReader(ctx, func(ctx context.Context, w io.Writer) error {
 		return manifest.Write(ctx, w, s.info, request)
 	})
 }
 
 // globals returns the content of the globals' record.
-func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtools.Set) *turn {
+func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtools.Installation) *turn {
 	return i.stream(ctx, "the globals (roles and tablespaces)", s.info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
 		return proc.Command{Path: tools.Path(pgtools.PgDumpall), Args: pgtools.GlobalsArgs(info.ConnString(), p.passwords)}, nil
 	})
 }
 
 // dump returns the content of one database's record.
-func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Set) *turn {
+func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Installation) *turn {
 	info := s.info.WithDatabase(d.database)
 	return i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.DumpArgs(&i.options, info.ConnString())}, nil
@@ -219,7 +218,7 @@ func (i *Importer) stream(ctx context.Context, what string, info conninfo.Info,
 		if err := t.take(ctx); err != nil {
 			return proc.Command{}, err
 		}
-		c.Warn = func(text string) { slog.Warn(what + ": " + text) }
+		c.OnStderr = func(text string) { slog.Warn(what + ": " + text) }
 		// The password is asked for now: a token may be short-lived.
 		c.Env, err = info.Env(ctx)
 		return c, err

@@ -34,7 +34,7 @@ func (i *Importer) divide(ctx context.Context, s *server, p *plan) error {
 				failed[n] = err
 				return context.Cause(ctx)
 			}
-			folder := recordname.Folder(n+1, d.database)
+			folder := recordname.Directory(n+1, d.database)
 			if d.tables = largest(all, folder, int64(i.options.TableSize)); len(d.tables) > 0 { // #nosec G115 -- a size
 				d.path = folder
 			}
@@ -83,7 +83,7 @@ func (d *dump) files() []file {
 
 // parts returns the records of a dump in parts, and the processes that they are the
 // output of.
-func (i *Importer) parts(ctx context.Context, s *server, d *dump, tools pgtools.Set, started time.Time) ([]*turn, []*connectors.Record) {
+func (i *Importer) parts(ctx context.Context, s *server, d *dump, tools pgtools.Installation, started time.Time) ([]*turn, []*connectors.Record) {
 	files := d.files()
 	h := newHolder(d.database, len(files), func(ctx context.Context) (*pgx.Conn, error) {
 		return openTables(ctx, s.info, d.database, i.options.LockTimeout)
@@ -92,7 +92,7 @@ func (i *Importer) parts(ctx context.Context, s *server, d *dump, tools pgtools.
 	i.holders = append(i.holders, h)
 	i.mu.Unlock()
 	turns := make([]*turn, 0, len(files))
-	records := []*connectors.Record{directory(d.path, started), directory(recordname.DataFolder(d.path), started)}
+	records := []*connectors.Record{directory(d.path, started), directory(recordname.DataDirectory(d.path), started)}
 	for n, f := range files {
 		t := i.part(ctx, s, h, d, f, tools)
 		t.joins = n > 0
@@ -108,7 +108,7 @@ func (i *Importer) parts(ctx context.Context, s *server, d *dump, tools pgtools.
 }
 
 // part returns the output of the process that makes one part.
-func (i *Importer) part(ctx context.Context, s *server, h *holder, d *dump, f file, tools pgtools.Set) *turn {
+func (i *Importer) part(ctx context.Context, s *server, h *holder, d *dump, f file, tools pgtools.Installation) *turn {
 	what := fmt.Sprintf("database %q, %s", d.database, f.what)
 	return i.stream(ctx, what, s.info.WithDatabase(d.database), func(ctx context.Context, info conninfo.Info) (proc.Command, error) {
 		part := f.part
@@ -122,7 +122,7 @@ func (i *Importer) part(ctx context.Context, s *server, h *holder, d *dump, f fi
 		case f.rest:
 			part.Without = h.whole(d.tables)
 		case f.table != nil && h.has(*f.table):
-			part.Only = pgtools.Pattern(f.table.schema, f.table.name)
+			part.Table = pgtools.Pattern(f.table.schema, f.table.name)
 		case f.table != nil:
 			slog.Warn(what + ": it was dropped before the backup of the database began; its file holds nothing")
 			part.Empty = true

@@ -20,7 +20,7 @@ type plan struct {
 }
 
 type dump struct {
-	path     string // of the record, or of the folder with the parts
+	path     string // of the record, or of the directory with the parts
 	database string
 	small    bool    // smallDatabase or less
 	tables   []table // that have a file of their own; none: the dump is one file

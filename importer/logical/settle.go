@@ -11,9 +11,9 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 )
 
-// Settle implements plugin.Source: any failure fails the backup, unless the user
+// Finish implements plugin.Source: any failure fails the backup, unless the user
 // said to go on and something was saved. A database failed if a part of it did.
-func (i *Importer) Settle(failed []plugin.Failure) error {
+func (i *Importer) Finish(failed []plugin.RecordError) error {
 	errs := make([]error, 0, len(failed))
 	var names, held []string
 	databases := 0 // failures of databases

@@ -62,7 +62,7 @@ func (t *turn) take(ctx context.Context) error {
 // what is left of the output later.
 func (t *turn) begin() {
 	t.starting.Do(func() {
-		t.Begin()
+		t.Start()
 		exited := t.Exited()
 		if exited == nil { // it could not be started
 			t.end()

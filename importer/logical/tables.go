@@ -119,7 +119,7 @@ func measureTables(ctx context.Context, info conninfo.Info, database string) ([]
 	return list, err
 }
 
-// largest returns the tables that get a file of their own in folder, the largest
+// largest returns the tables that get a file of their own in directory, the largest
 // one first.
 func largest(all []table, folder string, from int64) []table {
 	var chosen []table

@@ -27,7 +27,7 @@ type stream struct {
 }
 
 // start asks the server for a base backup.
-func (i *Importer) start(ctx context.Context, s *server, tool pgtools.Set) (*stream, error) {
+func (i *Importer) start(ctx context.Context, s *server, tool pgtools.Installation) (*stream, error) {
 	if s.ownStream() {
 		rate, err := i.options.MaxRateKB()
 		if err != nil {
@@ -49,14 +49,14 @@ func (i *Importer) start(ctx context.Context, s *server, tool pgtools.Set) (*str
 const backupLabel = "plakar"
 
 // findTool finds pg_basebackup.
-func (i *Importer) findTool(ctx context.Context, s *server) (pgtools.Set, error) {
+func (i *Importer) findTool(ctx context.Context, s *server) (pgtools.Installation, error) {
 	if s.tablespaces {
-		return pgtools.Set{}, fmt.Errorf("the server at %s is PostgreSQL %s and has tablespaces: a physical backup of them needs PostgreSQL %d or later\nhint: use postgres:// for a logical backup",
+		return pgtools.Installation{}, fmt.Errorf("the server at %s is PostgreSQL %s and has tablespaces: a physical backup of them needs PostgreSQL %d or later\nhint: use postgres:// for a logical backup",
 			i.Origin(), s.conn.Version(), replication.MinMajor)
 	}
 	tool, err := pgtools.Find(ctx, i.options.PgBinDir, s.conn.Major(), 0, pgtools.PgBasebackup)
 	if err != nil {
-		return pgtools.Set{}, fmt.Errorf("the server at %s is PostgreSQL %s: %w", i.Origin(), s.conn.Version(), err)
+		return pgtools.Installation{}, fmt.Errorf("the server at %s is PostgreSQL %s: %w", i.Origin(), s.conn.Version(), err)
 	}
 	return tool, nil
 }

@@ -40,7 +40,7 @@ func (s *sender) file(p place, header *tar.Header, content io.Reader) error {
 // content sends the file at pathname: as soon as it is in the spool, or while it
 // is read.
 func (s *sender) content(pathname string, header *tar.Header, content io.Reader, sums *sums) error {
-	held, err := s.spool.Hold(s.ctx, content, header.Size)
+	held, err := s.spool.Put(s.ctx, content, header.Size)
 	if err != nil {
 		return err
 	}
@@ -52,9 +52,9 @@ func (s *sender) content(pathname string, header *tar.Header, content io.Reader,
 
 // pass sends a file of which only the first part is held. It returns when the rest
 // has been read, by plakar or else to the end without it.
-func (s *sender) pass(pathname string, header *tar.Header, held *spool.Held, rest io.Reader) error {
+func (s *sender) pass(pathname string, header *tar.Header, held *spool.Entry, rest io.Reader) error {
 	r, w := io.Pipe()
-	stop := context.AfterFunc(s.ctx, func() { _ = w.CloseWithError(plugin.ErrCutOff) })
+	stop := context.AfterFunc(s.ctx, func() { _ = w.CloseWithError(plugin.ErrAborted) })
 	defer stop()
 	if err := s.emit(s.record(pathname, 0, header, uniqueIdentity()).with(newJoined(held, r))); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *sender) pass(pathname string, header *tar.Header, held *spool.Held, res
 		err = context.Cause(s.ctx)
 	}
 	if err != nil {
-		_ = w.CloseWithError(plugin.ErrCutOff)
+		_ = w.CloseWithError(plugin.ErrAborted)
 		return err
 	}
 	return w.Close()
@@ -100,11 +100,11 @@ type writerOnly struct{ io.Writer }
 // joined is a held first part and the pipe with the rest.
 type joined struct {
 	io.Reader
-	held *spool.Held // or nil
+	held *spool.Entry // or nil
 	rest io.Closer
 }
 
-func newJoined(held *spool.Held, rest *io.PipeReader) *joined {
+func newJoined(held *spool.Entry, rest *io.PipeReader) *joined {
 	if held == nil {
 		return &joined{Reader: rest, rest: rest}
 	}

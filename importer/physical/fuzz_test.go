@@ -14,8 +14,8 @@ import (
 	"github.com/PlakarKorp/kloset/connectors"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 // FuzzArchive: whatever a server sends in place of a tar archive, reading it ends,
@@ -33,7 +33,7 @@ func FuzzArchive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, text []byte) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		dir := scratch.New(t.TempDir())
+		dir := tempfile.New(t.TempDir())
 		defer func() { _ = dir.Close() }()
 		var readers sync.WaitGroup
 		emit := func(r *connectors.Record) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 // Importer backs up a cluster. It implements plugin.Whole.
@@ -18,15 +18,15 @@ type Importer struct {
 	protocol string
 	options  options.Physical
 	info     conninfo.Info
-	secrets  *scratch.Dir // PEM files
-	spooled  *scratch.Dir
+	secrets  *tempfile.Dir // PEM files
+	spooled  *tempfile.Dir
 
 	mu      sync.Mutex
 	stop    context.CancelFunc // of a running Send
 	running sync.WaitGroup
 }
 
-var _ plugin.Whole = (*Importer)(nil)
+var _ plugin.NoExcludes = (*Importer)(nil)
 
 // New returns the importer that the settings describe. It connects to nothing.
 func New(protocol string, settings map[string]string, environ []string) (plugin.Source, error) {
@@ -43,7 +43,7 @@ func New(protocol string, settings map[string]string, environ []string) (plugin.
 	}
 	return &Importer{
 		protocol: protocol, options: o, info: info,
-		secrets: scratch.New(""), spooled: scratch.New(o.SpoolDir),
+		secrets: tempfile.New(""), spooled: tempfile.New(o.SpoolDir),
 	}, nil
 }
 
@@ -67,13 +67,13 @@ func (i *Importer) Ping(ctx context.Context) error {
 	return err
 }
 
-// ExcludesError implements plugin.Whole.
-func (i *Importer) ExcludesError() error {
+// RefuseExcludes implements plugin.Whole.
+func (i *Importer) RefuseExcludes() error {
 	return errors.New("a physical backup is always of the whole cluster: leave -ignore and -ignore-file out")
 }
 
-// Settle implements plugin.Source: without any one of its files a cluster is not whole.
-func (i *Importer) Settle(failed []plugin.Failure) error {
+// Finish implements plugin.Source: without any one of its files a cluster is not whole.
+func (i *Importer) Finish(failed []plugin.RecordError) error {
 	errs := make([]error, 0, len(failed))
 	for _, f := range failed {
 		errs = append(errs, fmt.Errorf("%s: %w", f.Pathname, f.Err))
@@ -104,14 +104,14 @@ func (i *Importer) begin(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// checkSpool refuses a spool_dir that is no folder; one that is full or read-only is
+// checkSpool refuses a spool_dir that is no directory; one that is full or read-only is
 // done without.
 func (i *Importer) checkSpool() error {
 	if i.options.SpoolDir == "" {
 		return nil
 	}
 	if info, err := os.Stat(i.options.SpoolDir); err != nil || !info.IsDir() {
-		return fmt.Errorf("option \"spool_dir\": %q is not a folder: use an existing one with room for spool_size", i.options.SpoolDir)
+		return fmt.Errorf("option \"spool_dir\": %q is not a directory: use an existing one with room for spool_size", i.options.SpoolDir)
 	}
 	return nil
 }

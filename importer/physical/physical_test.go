@@ -17,8 +17,8 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 func TestRecords(t *testing.T) {
@@ -190,10 +190,10 @@ func TestTablespaceNotSent(t *testing.T) {
 	}{
 		"outside":             {"../../ts/16384", nil},
 		"outside, left over":  {"../../ts/16384", []tar.Header{folder("tablespaces/16384/PG_15_1")}},
-		"folder is a link":    {"../tablespaces/16384", nil},
-		"another folder":      {"../other/16384", []tar.Header{folder("other/16384/PG_15_1"), file("other/16384/PG_15_1/1", "x")}},
+		"directory is a link": {"../tablespaces/16384", nil},
+		"another directory":   {"../other/16384", []tar.Header{folder("other/16384/PG_15_1"), file("other/16384/PG_15_1/1", "x")}},
 		"nothing in archive":  {"/srv/a", nil},
-		"no folder of PG":     {"../tablespaces/16384", []tar.Header{folder("tablespaces/16384"), folder("tablespaces/16384/x")}},
+		"no directory of PG":  {"../tablespaces/16384", []tar.Header{folder("tablespaces/16384"), folder("tablespaces/16384/x")}},
 		"another one is sent": {"../tablespaces/16384", []tar.Header{folder("tablespaces/16385/PG_15_1")}},
 	} {
 		b := plain(append(c.entries, link("pg_tblspc/16384", c.location))...)
@@ -216,13 +216,13 @@ func TestCancelled(t *testing.T) {
 		}
 		return nil
 	}
-	dir := scratch.New(t.TempDir())
+	dir := tempfile.New(t.TempDir())
 	defer func() { _ = dir.Close() }()
 	done := make(chan error, 1)
 	go func() { done <- newSender(ctx, emit, spool.New(dir, 0), "system", nil).all(plain().source()) }()
 	reader := <-reached
 	cancel()
-	if _, err := io.Copy(io.Discard, reader); !errors.Is(err, plugin.ErrCutOff) {
+	if _, err := io.Copy(io.Discard, reader); !errors.Is(err, plugin.ErrAborted) {
 		t.Errorf("reader: %v", err)
 	}
 	if err := <-done; !errors.Is(err, context.Canceled) {

@@ -11,7 +11,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 )
 
-// Folders of a data directory. PostgreSQL follows the links in linkFolder; the
+// Directories of a data directory. PostgreSQL follows the links in linkFolder; the
 // tablespaces themselves are stored below the data directory, so that a
 // restored one starts wherever it is.
 const (
@@ -29,7 +29,7 @@ type layout struct {
 
 // newLayout takes the tablespaces as the server lists them. A cluster that was
 // restored from such a backup has relative links: the server follows those from
-// the wrong folder, so what it sends in the tablespace's archive is not the
+// the wrong directory, so what it sends in the tablespace's archive is not the
 // tablespace. The link of an in-place tablespace is relative as well, but right.
 func newLayout(tablespaces []replication.Tablespace) layout {
 	l := layout{own: make(map[string]bool), all: tablespaces}
@@ -86,12 +86,12 @@ func (l layout) findBase(name string) place {
 	return p
 }
 
-// versionFolder matches the folder that every tablespace has, even an empty one.
+// versionFolder matches the directory that every tablespace has, even an empty one.
 var versionFolder = regexp.MustCompile(`^/` + tablespaceFolder + `/([0-9]+)/PG_[0-9]+_[0-9]+$`)
 
 // complete checks, when all has been sent, that the content of every tablespace is
 // among it: behind a relative link the server finds the data directory's own
-// folders only, and it never follows a link to one of those.
+// directories only, and it never follows a link to one of those.
 func (l layout) complete(folders map[string]bool) error {
 	sent := make(map[string]bool)
 	for folder := range folders {

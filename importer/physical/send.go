@@ -13,7 +13,6 @@ import (
 	"github.com/PlakarKorp/kloset/objects"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
-	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
@@ -23,8 +22,8 @@ import (
 // firstWithManifest is the first major version that sends a backup manifest.
 const firstWithManifest = 13
 
-// Send implements plugin.Source.
-func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error) (err error) {
+// Backup implements plugin.Source.
+func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) error) (err error) {
 	// plakar may read the manifest when all else is done.
 	documentCtx, stopDocument := context.WithCancel(ctx)
 	defer func() {
@@ -39,7 +38,7 @@ func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error
 		return err
 	}
 	defer s.close()
-	var tool pgtools.Set
+	var tool pgtools.Installation
 	if !s.ownStream() {
 		if tool, err = i.findTool(ctx, s); err != nil {
 			return err
@@ -70,7 +69,7 @@ func (i *Importer) Send(ctx context.Context, emit func(*connectors.Record) error
 }
 
 // document is the record of manifest.json.
-func (i *Importer) document(ctx context.Context, s *server, tool pgtools.Set) *connectors.Record {
+func (i *Importer) document(ctx context.Context, s *server, tool pgtools.Installation) *connectors.Record {
 	started := time.Now()
 	request := manifest.Request{
 		Header: manifest.Header{
@@ -81,10 +80,10 @@ func (i *Importer) document(ctx context.Context, s *server, tool pgtools.Set) *c
 		},
 		Maintenance: s.maintenance, Databases: s.databases, Jobs: 1,
 	}
-	content := pipe.NewWritten(ctx, func(ctx context.Context, w io.Writer) error {
+	content := manifest.NewReader(ctx, func(ctx context.Context, w io.Writer) error {
 		err := manifest.Write(ctx, w, s.info, request)
 		if ctx.Err() != nil {
-			return plugin.ErrCutOff
+			return plugin.ErrAborted
 		}
 		return err
 	})

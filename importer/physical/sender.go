@@ -29,7 +29,7 @@ type sender struct {
 
 	check   *checker
 	config  []string        // configuration files that have not come yet, by name in the data directory
-	folders map[string]bool // paths of the folders and tablespace links that were sent
+	folders map[string]bool // paths of the directories and tablespace links that were sent
 	owner   *tar.Header     // an entry whose owner is that of the data directory
 	block   []byte          // for files that are passed on while they are read
 }
@@ -131,10 +131,10 @@ func (s *sender) entry(archive string, header *tar.Header, content io.Reader) er
 		}
 		return s.emit(s.record(p.path, fs.ModeSymlink, header, identity{}).to(header.Linkname))
 	}
-	return fmt.Errorf("the server sent %q, which is neither a file, a folder nor a symbolic link", header.Name)
+	return fmt.Errorf("the server sent %q, which is neither a file, a directory nor a symbolic link", header.Name)
 }
 
-// tablespace sends the folder of the tablespace that p belongs to, and the link
+// tablespace sends the directory of the tablespace that p belongs to, and the link
 // to it, once. A link to a tablespace that the backup does not have is left out:
 // on the server's own machine it would lead into the running cluster.
 func (s *sender) tablespace(p place, header *tar.Header) (known bool, err error) {
@@ -156,7 +156,7 @@ func (s *sender) tablespace(p place, header *tar.Header) (known bool, err error)
 	return true, s.emit(s.record(link, fs.ModeSymlink, s.own(0o777, header.ModTime), identity{}).to(target))
 }
 
-// folder sends a folder, once.
+// directory sends a directory, once.
 func (s *sender) folder(pathname string, header *tar.Header) error {
 	if s.folders[pathname] {
 		return nil

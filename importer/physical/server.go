@@ -109,7 +109,7 @@ func (s *server) ownStream() bool {
 
 // holdWAL pins the WAL for as long as the server is open.
 func (s *server) holdWAL(ctx context.Context) {
-	if err := s.conn.HoldWAL(ctx); err != nil {
+	if err := s.conn.ReserveWAL(ctx); err != nil {
 		s.warn(fmt.Sprintf("nothing keeps the server from removing WAL that this backup needs; should it do so, the backup fails: %v", err))
 	}
 }

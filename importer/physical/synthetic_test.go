@@ -21,8 +21,8 @@ import (
 	"github.com/PlakarKorp/kloset/connectors"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 const (
@@ -165,7 +165,7 @@ func run(t *testing.T, b *backup, workers int, diskSize uint64, unread ...string
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	dir := scratch.New(t.TempDir())
+	dir := tempfile.New(t.TempDir())
 	defer func() { _ = dir.Close() }()
 	records := make(chan *connectors.Record, workers)
 	all := make(map[string]saved)

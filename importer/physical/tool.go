@@ -28,7 +28,7 @@ type toolArchives struct {
 }
 
 // runTool makes the archive of pg_basebackup, which is started by the first read.
-func (i *Importer) runTool(ctx context.Context, s *server, tool pgtools.Set) *toolArchives {
+func (i *Importer) runTool(ctx context.Context, s *server, tool pgtools.Installation) *toolArchives {
 	t := &toolArchives{server: s, session: "plakar-" + strings.ToLower(rand.Text())}
 	t.output = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
 		info := s.info.ForReplication()

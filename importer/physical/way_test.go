@@ -39,7 +39,7 @@ func TestWay(t *testing.T) {
 		refused            string // by pg_basebackup's way; "" if not
 	}{
 		{version: "15.18 (Debian 15.18-0+deb12u1)", asked: true, tablespaces: true, own: true},
-		{version: "18.6", asked: true, own: false, refused: "pg_basebackup"}, // which is not in the folder
+		{version: "18.6", asked: true, own: false, refused: "pg_basebackup"}, // which is not in the directory
 		{version: "18.6", asked: false, own: true},
 		{version: "19beta1", asked: true, tablespaces: true, own: true},
 		{version: "14.3", asked: true, tablespaces: true, refused: "needs PostgreSQL 15"},

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 // appName is how our sessions and those of the tools appear in pg_stat_activity
@@ -88,7 +88,7 @@ func (i Info) complete() error {
 	modes := declared("ssl_mode")
 	defaults := maps.Clone(patience)
 	overlay(defaults, map[string]string{
-		"host": declared("host").Unset, "port": declared("port").Unset, "sslmode": modes.Unset, "application_name": appName,
+		"host": declared("host").Fallback, "port": declared("port").Fallback, "sslmode": modes.Fallback, "application_name": appName,
 	})
 	for name, value := range defaults {
 		if i.keywords[name] == "" {
@@ -136,12 +136,12 @@ func declared(name string) options.Field {
 // Database is the database that the options or the URI select, "" if neither does.
 func (i Info) Database() string { return i.selected }
 
-// Host is the host, or the folder of the Unix socket; of several the first.
-func (i Info) Host() string { return first(i.keywords["host"], declared("host").Unset) }
+// Host is the host, or the directory of the Unix socket; of several the first.
+func (i Info) Host() string { return first(i.keywords["host"], declared("host").Fallback) }
 
 // Port is the TCP port, or the number in the Unix socket's name; of several the first.
 func (i Info) Port() int {
-	port, _ := strconv.Atoi(first(i.keywords["port"], declared("port").Unset))
+	port, _ := strconv.Atoi(first(i.keywords["port"], declared("port").Fallback))
 	return port
 }
 
@@ -167,12 +167,12 @@ func (i Info) WithPassword(f PasswordFunc, hint string) Info {
 	return i
 }
 
-// RenewsPassword reports whether a password may serve for one connection only.
-func (i Info) RenewsPassword() bool { return i.password != nil }
+// HasShortLivedPassword reports whether a password may serve for one connection only.
+func (i Info) HasShortLivedPassword() bool { return i.password != nil }
 
 // WithFiles writes inline PEM material to dir, for libpq reads it from files
 // only. dir has to live as long as the Info is used.
-func (i Info) WithFiles(dir *scratch.Dir) (Info, error) {
+func (i Info) WithFiles(dir *tempfile.Dir) (Info, error) {
 	for keyword, text := range i.pem {
 		f, err := dir.Write([]byte(text))
 		if err != nil {
@@ -202,11 +202,11 @@ func (i Info) hosts() []Info {
 	all := make([]Info, 0, len(hosts))
 	for n, host := range hosts {
 		if host == "" {
-			host = declared("host").Unset
+			host = declared("host").Fallback
 		}
 		port := ports[min(n, len(ports)-1)]
 		if port == "" {
-			port = declared("port").Unset
+			port = declared("port").Fallback
 		}
 		one := i.with("host", host).with("port", port)
 		if len(addrs) == len(hosts) {

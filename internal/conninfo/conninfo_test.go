@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 // TestParseURI follows the examples of
@@ -254,7 +254,7 @@ func TestHosts(t *testing.T) {
 func TestInlinePEM(t *testing.T) {
 	const pem = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
 	info := parse(t, options.Connection{SSLRootCertData: pem, SSLMode: "verify-ca"}, "PGSSLROOTCERT=/other")
-	files := scratch.New(t.TempDir())
+	files := tempfile.New(t.TempDir())
 	info, err := info.WithFiles(files)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // what the URI in Location says; what neither says comes from libpq's defaults.
 type Connection struct {
 	Location        string `option:"location" doc:"connection URI: postgres://[user@][host[:port],...][/database][?parameter=value&...]"`
-	Host            string `option:"host" unset:"localhost" doc:"server name or address; a path is the folder of a Unix socket; several are separated by commas"`
+	Host            string `option:"host" unset:"localhost" doc:"server name or address; a path is the directory of a Unix socket; several are separated by commas"`
 	Port            string `option:"port" unset:"5432" doc:"TCP port, or one for each host"`
 	Username        string `option:"username" doc:"user name"`
 	Password        string `option:"password" secret:"true" doc:"password"`
@@ -25,9 +25,9 @@ type Connection struct {
 	SSLKeyData      string `option:"ssl_key_data" secret:"true" doc:"client key, as PEM text"`
 	SSLRootCertData string `option:"ssl_root_cert_data" secret:"true" doc:"certificate authorities that are trusted, as PEM text"`
 
-	// PgBinDir is the folder with the client tools; empty means to look for
+	// PgBinDir is the directory with the client tools; empty means to look for
 	// those that fit the server.
-	PgBinDir string `option:"pg_bin_dir" doc:"folder with the PostgreSQL client tools; otherwise those that fit the server are looked for"`
+	PgBinDir string `option:"pg_bin_dir" doc:"directory with the PostgreSQL client tools; otherwise those that fit the server are looked for"`
 }
 
 func (c *Connection) check() error {

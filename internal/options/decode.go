@@ -19,7 +19,7 @@ type Size uint64
 type Field struct {
 	Name     string   // option: the key in the settings
 	Default  string   // default: the value when the key is absent or empty
-	Unset    string   // unset: what holds when nothing else, such as the URI, says more
+	Fallback string   // unset: what holds when nothing else, such as the URI, says more
 	Enum     []string // enum: the only accepted values, if any
 	Min      int      // min: the smallest accepted number
 	Max      int      // max: the largest accepted number
@@ -116,7 +116,7 @@ func walk(v reflect.Value, visit func(Field, reflect.Value)) {
 // refuse:"name=reason", default:"name=value", unset:"name=value".
 func changed(tag reflect.StructTag, visit func(Field, reflect.Value)) func(Field, reflect.Value) {
 	return func(f Field, v reflect.Value) {
-		for key, text := range map[string]*string{"refuse": &f.Refused, "default": &f.Default, "unset": &f.Unset} {
+		for key, text := range map[string]*string{"refuse": &f.Refused, "default": &f.Default, "unset": &f.Fallback} {
 			if name, value, _ := strings.Cut(tag.Get(key), "="); name == f.Name {
 				*text = value
 			}
@@ -132,7 +132,7 @@ func describe(sf reflect.StructField) Field {
 		Secret:   sf.Tag.Get("secret") == "true",
 		Required: sf.Tag.Get("required") == "true",
 		Doc:      sf.Tag.Get("doc"),
-		Unset:    sf.Tag.Get("unset"),
+		Fallback: sf.Tag.Get("unset"),
 	}
 	if enum := sf.Tag.Get("enum"); enum != "" {
 		f.Enum = strings.Split(enum, "|")

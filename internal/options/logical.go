@@ -80,12 +80,12 @@ func (o *Import) complete() error {
 	)
 }
 
-// InParts reports whether a database may be dumped into several files.
-func (o *Import) InParts() bool { return o.Layout == "tables" }
+// PerTable reports whether a database may be dumped into several files.
+func (o *Import) PerTable() bool { return o.Layout == "tables" }
 
 // checkLayout refuses what leaves nothing to divide, or is a selection already.
 func (o *Import) checkLayout() error {
-	if !o.InParts() {
+	if !o.PerTable() {
 		return nil
 	}
 	var errs []error
@@ -141,7 +141,7 @@ func (o *Import) Summary() map[string]any {
 			summary[name] = list
 		}
 	}
-	if o.InParts() {
+	if o.PerTable() {
 		summary["layout"], summary["table_size"] = o.Layout, uint64(o.TableSize)
 	}
 	if o.LockTimeout > 0 {
@@ -167,8 +167,8 @@ type Export struct {
 	Tables       []string `option:"tables" doc:"names of the tables to restore"`
 	ExitOnError  bool     `option:"exit_on_error" default:"false" doc:"stop at the first error"`
 	Jobs         int      `option:"jobs" default:"1" min:"1" max:"256" doc:"above 1: each dump waits in spool_dir and is restored with this many connections"`
-	// SpoolDir is where dumps wait as files; "" is the system's temporary folder.
-	SpoolDir string `option:"spool_dir" doc:"where dumps wait; the system's temporary folder otherwise"`
+	// SpoolDir is where dumps wait as files; "" is the system's temporary directory.
+	SpoolDir string `option:"spool_dir" doc:"where dumps wait; the system's temporary directory otherwise"`
 }
 
 // DecodeExport reads the settings of a logical exporter.

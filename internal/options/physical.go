@@ -19,8 +19,8 @@ type Physical struct {
 	// takes it; empty for no limit. See MaxRateKB.
 	MaxRate string `option:"max_rate" doc:"what the server sends per second at the most: 32k to 1024M"`
 	// SpoolDir is where large files wait for a free worker; "" is the system's
-	// temporary folder.
-	SpoolDir string `option:"spool_dir" doc:"where large files wait for a free worker; the system's temporary folder"`
+	// temporary directory.
+	SpoolDir string `option:"spool_dir" doc:"where large files wait for a free worker; the system's temporary directory"`
 	// SpoolSize is how much may wait there; 0 means that files wait in memory only.
 	SpoolSize Size `option:"spool_size" default:"1GiB" doc:"how much may wait in spool_dir; 0: memory only"`
 }

@@ -34,19 +34,19 @@ func DumpArgs(o *options.Import, connString string) []string {
 		// Otherwise a pattern that matches nothing goes unnoticed beside one that does.
 		args = append(args, "--strict-names")
 	}
-	args = each(args, "--schema=", o.Schemas)
-	args = each(args, "--exclude-schema=", o.ExcludeSchemas)
-	args = each(args, "--table=", o.Tables)
-	args = each(args, "--exclude-table=", o.ExcludeTables)
-	return each(args, "--exclude-table-data=", o.ExcludeTableData)
+	args = appendFlags(args, "--schema=", o.Schemas)
+	args = appendFlags(args, "--exclude-schema=", o.ExcludeSchemas)
+	args = appendFlags(args, "--table=", o.Tables)
+	args = appendFlags(args, "--exclude-table=", o.ExcludeTables)
+	return appendFlags(args, "--exclude-table-data=", o.ExcludeTableData)
 }
 
 // Part is what one process dumps of a database that several dump together.
 type Part struct {
 	Section  string // of the database, as --section names it
 	Snapshot string // that another session exported and holds
-	// Only is the one table to dump, Without are those to leave out; see Pattern.
-	Only    string
+	// Table is the one table to dump, Without are those to leave out; see Pattern.
+	Table   string
 	Without []string
 	Empty   bool // an archive with nothing in it
 	// Encoding is that of Only and Without, whatever the user's patterns are in.
@@ -67,13 +67,13 @@ func PartArgs(o *options.Import, p Part, connString string) []string {
 		// The section of the data, less the data; and no table, so that none is locked.
 		args = append(args, "--schema-only", "--exclude-table=*.*")
 	}
-	if p.Only != "" {
-		args = append(args, "--table="+p.Only)
+	if p.Table != "" {
+		args = append(args, "--table="+p.Table)
 	}
-	if !isASCII(p.Only + strings.Join(p.Without, "")) {
+	if !isASCII(p.Table + strings.Join(p.Without, "")) {
 		args = append(args, "--encoding="+p.Encoding)
 	}
-	return each(args, "--exclude-table=", p.Without)
+	return appendFlags(args, "--exclude-table=", p.Without)
 }
 
 func isASCII(text string) bool {
@@ -108,19 +108,19 @@ func PsqlArgs(connString string) []string {
 
 // Restore says what pg_restore shall do beyond the user's options.
 type Restore struct {
-	Clean  bool   // drop each object before it is created
-	Filled bool   // the database has tables already
-	Part   bool   // a dump's part: it need not have all that the options name; see ListArgs
-	List   string // file with the entries to restore; "" for all
-	File   string // the archive; "" is standard input
-	Jobs   int    // above 1 only with a File
-	GoOn   bool   // past errors, whatever exit_on_error says: see ForeignTimeout
+	Clean        bool   // drop each object before it is created
+	Filled       bool   // the database has tables already
+	Part         bool   // a dump's part: it need not have all that the options name; see ListArgs
+	List         string // file with the entries to restore; "" for all
+	File         string // the archive; "" is standard input
+	Jobs         int    // above 1 only with a File
+	IgnoreErrors bool   // past errors, whatever exit_on_error says: see ForeignTimeout
 }
 
-// ForeignTimeout reports whether pg_restore's first statement fails on the server:
+// SetsUnknownTimeout reports whether pg_restore's first statement fails on the server:
 // from version 17 on it is SET transaction_timeout, which older servers do not have.
 // Source: _doSetFixedOutputState in src/bin/pg_dump/pg_backup_archiver.c
-func ForeignTimeout(toolsMajor, serverMajor int) bool {
+func SetsUnknownTimeout(toolsMajor, serverMajor int) bool {
 	const since = 17
 	return toolsMajor >= since && serverMajor < since
 }
@@ -139,7 +139,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		{o.NoPrivileges, "--no-privileges"},
 		{o.SchemaOnly, "--schema-only"},
 		{o.DataOnly, "--data-only"},
-		{o.ExitOnError && !r.GoOn, "--exit-on-error"},
+		{o.ExitOnError && !r.IgnoreErrors, "--exit-on-error"},
 		// Otherwise a name that the dump does not have goes unnoticed.
 		{len(o.Schemas)+len(o.Tables) > 0 && !r.Part, "--strict-names"},
 		// The rows of a table that is there already would be added to its own. But
@@ -150,7 +150,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 			args = append(args, flag.name)
 		}
 	}
-	args = append(args, Named(o.Schemas, o.Tables)...)
+	args = append(args, selectionArgs(o.Schemas, o.Tables)...)
 	if r.List != "" {
 		args = append(args, "--use-list="+r.List)
 	}
@@ -163,15 +163,15 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 	return append(args, "--format=custom", r.File)
 }
 
-// Named are the arguments that select the content of schemas, or tables in them.
-func Named(schemas, tables []string) []string {
-	return each(each(nil, "--schema=", schemas), "--table=", tables)
+// selectionArgs are the arguments that select the content of schemas, or tables in them.
+func selectionArgs(schemas, tables []string) []string {
+	return appendFlags(appendFlags(nil, "--schema=", schemas), "--table=", tables)
 }
 
 // ListArgs is the argument list for the table of contents, less what is not in the
 // schemas or none of the tables. Of names that are not there it says nothing.
 func ListArgs(schemas, tables []string) []string {
-	return append([]string{"--list"}, Named(schemas, tables)...)
+	return append([]string{"--list"}, selectionArgs(schemas, tables)...)
 }
 
 // ScriptArgs is the argument list for the script of those entries that are in the
@@ -191,7 +191,7 @@ func PropertiesArgs(o *options.Export, list string) []string {
 	return args
 }
 
-func each(args []string, flag string, values []string) []string {
+func appendFlags(args []string, flag string, values []string) []string {
 	for _, v := range values {
 		args = append(args, flag+v)
 	}

@@ -22,15 +22,15 @@ const (
 	PgBasebackup = "pg_basebackup"
 )
 
-// Set is a folder with client tools of one version.
-type Set struct {
+// Installation is a directory with client tools of one version.
+type Installation struct {
 	Dir     string
 	Major   int    // 15
 	Version string // "15.18"
 }
 
 // Path is the path of the named tool.
-func (s Set) Path(tool string) string { return filepath.Join(s.Dir, tool) }
+func (s Installation) Path(tool string) string { return filepath.Join(s.Dir, tool) }
 
 // Major is the major version in a server_version_num: 15 for 150018. Releases
 // before 10 all give 9.
@@ -41,28 +41,28 @@ func Major(versionNum int) int { return versionNum / 10000 }
 // binDir if it is not empty, else the installed ones that fit best. Tools of the
 // server's own major version are preferred, then the next newer ones. No tool
 // older than the server fits, nor one older than atLeast (0: no such limit).
-func Find(ctx context.Context, binDir string, serverMajor, atLeast int, tools ...string) (Set, error) {
+func Find(ctx context.Context, binDir string, serverMajor, atLeast int, tools ...string) (Installation, error) {
 	sets, err := installed(ctx, binDir, tools)
 	if err != nil {
-		return Set{}, err
+		return Installation{}, err
 	}
 	if best, ok := choose(sets, max(serverMajor, atLeast)); ok {
 		return best, nil
 	}
-	return Set{}, misfit(sets, binDir, max(serverMajor, atLeast), tools[0])
+	return Installation{}, noMatchError(sets, binDir, max(serverMajor, atLeast), tools[0])
 }
 
 // Newest returns the newest of the installed tools, or those in binDir.
-func Newest(ctx context.Context, binDir string, tools ...string) (Set, error) {
+func Newest(ctx context.Context, binDir string, tools ...string) (Installation, error) {
 	sets, err := installed(ctx, binDir, tools)
 	if err != nil {
-		return Set{}, err
+		return Installation{}, err
 	}
-	return slices.MaxFunc(sets, func(a, b Set) int { return a.Major - b.Major }), nil
+	return slices.MaxFunc(sets, func(a, b Installation) int { return a.Major - b.Major }), nil
 }
 
 // choose picks the oldest set that is not older than major.
-func choose(sets []Set, major int) (best Set, ok bool) {
+func choose(sets []Installation, major int) (best Installation, ok bool) {
 	for _, s := range sets {
 		if s.Major >= major && (!ok || s.Major < best.Major) {
 			best, ok = s, true
@@ -72,15 +72,15 @@ func choose(sets []Set, major int) (best Set, ok bool) {
 }
 
 // installed lists the sets that hold all the tools; an empty list is an error.
-func installed(ctx context.Context, binDir string, tools []string) ([]Set, error) {
+func installed(ctx context.Context, binDir string, tools []string) ([]Installation, error) {
 	if binDir != "" {
 		s, err := inspect(ctx, binDir, tools)
 		if err != nil {
 			return nil, fmt.Errorf("option \"pg_bin_dir\": %w", err)
 		}
-		return []Set{s}, nil
+		return []Installation{s}, nil
 	}
-	var sets []Set
+	var sets []Installation
 	var errs []error
 	for _, dir := range folders(tools[0]) {
 		if _, err := os.Stat(filepath.Join(dir, tools[0])); err != nil {
@@ -94,12 +94,12 @@ func installed(ctx context.Context, binDir string, tools []string) ([]Set, error
 		sets = append(sets, s)
 	}
 	if len(sets) == 0 {
-		return nil, errors.Join(append(errs, fmt.Errorf("%s was not found\nhint: install the PostgreSQL client tools (Debian, Ubuntu: postgresql-client), or set pg_bin_dir to their folder", tools[0]))...)
+		return nil, errors.Join(append(errs, fmt.Errorf("%s was not found\nhint: install the PostgreSQL client tools (Debian, Ubuntu: postgresql-client), or set pg_bin_dir to their directory", tools[0]))...)
 	}
 	return sets, nil
 }
 
-// folders are where packages put the client tools, PATH last: /usr/bin/pg_dump on
+// directories are where packages put the client tools, PATH last: /usr/bin/pg_dump on
 // Debian is a wrapper that may choose another version.
 func folders(tool string) []string {
 	var dirs []string
@@ -120,23 +120,23 @@ func folders(tool string) []string {
 }
 
 // inspect asks the first tool for its version and checks that the others are there.
-func inspect(ctx context.Context, dir string, tools []string) (Set, error) {
+func inspect(ctx context.Context, dir string, tools []string) (Installation, error) {
 	for _, tool := range tools[1:] {
 		if _, err := os.Stat(filepath.Join(dir, tool)); err != nil {
-			return Set{}, fmt.Errorf("%s has %s but no %s", dir, tools[0], tool)
+			return Installation{}, fmt.Errorf("%s has %s but no %s", dir, tools[0], tool)
 		}
 	}
 	out, err := proc.Output(ctx, proc.Command{
 		Path: filepath.Join(dir, tools[0]), Args: []string{"--version"}, Env: append(os.Environ(), "LC_ALL=C"),
 	})
 	if err != nil {
-		return Set{}, fmt.Errorf("asking for the version: %w", err)
+		return Installation{}, fmt.Errorf("asking for the version: %w", err)
 	}
 	version, major, err := parseVersion(out)
 	if err != nil {
-		return Set{}, fmt.Errorf("%s: %w", filepath.Join(dir, tools[0]), err)
+		return Installation{}, fmt.Errorf("%s: %w", filepath.Join(dir, tools[0]), err)
 	}
-	return Set{Dir: dir, Major: major, Version: version}, nil
+	return Installation{Dir: dir, Major: major, Version: version}, nil
 }
 
 // parseVersion reads "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", and
@@ -155,14 +155,14 @@ func parseVersion(out string) (version string, major int, err error) {
 	return fields[0], major, nil
 }
 
-func misfit(sets []Set, binDir string, major int, tool string) error {
+func noMatchError(sets []Installation, binDir string, major int, tool string) error {
 	var have []string
 	for _, s := range sets {
 		have = append(have, fmt.Sprintf("%s in %s", s.Version, s.Dir))
 	}
-	hint := fmt.Sprintf("install those of version %d or newer (Debian, Ubuntu: postgresql-client-%d), or set pg_bin_dir to their folder", major, major)
+	hint := fmt.Sprintf("install those of version %d or newer (Debian, Ubuntu: postgresql-client-%d), or set pg_bin_dir to their directory", major, major)
 	if binDir != "" {
-		hint = fmt.Sprintf("set pg_bin_dir to the folder of version %d or newer", major)
+		hint = fmt.Sprintf("set pg_bin_dir to the directory of version %d or newer", major)
 	}
 	return fmt.Errorf("%s of version %d or newer is needed, found: %s\nhint: %s", tool, major, strings.Join(have, ", "), hint)
 }

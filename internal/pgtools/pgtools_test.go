@@ -50,7 +50,7 @@ func TestPartArgs(t *testing.T) {
 			[]string{"--lock-wait-timeout=1000ms", "--section=pre-data", "--snapshot=1-2-3"},
 		},
 		"table": {
-			options.Import{}, Part{Section: "data", Snapshot: "s", Only: Pattern(`a"b`, "c.*"), LockTimeout: time.Minute, Encoding: "UTF8"},
+			options.Import{}, Part{Section: "data", Snapshot: "s", Table: Pattern(`a"b`, "c.*"), LockTimeout: time.Minute, Encoding: "UTF8"},
 			[]string{"--lock-wait-timeout=60000ms", "--section=data", "--snapshot=s", `--table="a""b"."c.*"`},
 		},
 		"the others": {
@@ -59,7 +59,7 @@ func TestPartArgs(t *testing.T) {
 		},
 		"empty": {options.Import{}, Part{Section: "data", Snapshot: "s", Empty: true}, []string{"--section=data", "--snapshot=s", "--schema-only", "--exclude-table=*.*"}},
 		"encoding": {
-			options.Import{}, Part{Section: "data", Snapshot: "s", Only: "\xfc", Encoding: "LATIN1"},
+			options.Import{}, Part{Section: "data", Snapshot: "s", Table: "\xfc", Encoding: "LATIN1"},
 			[]string{"--section=data", "--snapshot=s", "--table=\xfc", "--encoding=LATIN1"},
 		},
 		// Whoever is in the way waits for the backup.
@@ -112,7 +112,7 @@ func TestRestoreArgs(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	sets := []Set{{Dir: "a", Major: 15}, {Dir: "b", Major: 18}, {Dir: "c", Major: 17}, {Dir: "d", Major: 17}}
+	sets := []Installation{{Dir: "a", Major: 15}, {Dir: "b", Major: 18}, {Dir: "c", Major: 17}, {Dir: "d", Major: 17}}
 	for major, want := range map[int]string{13: "a", 15: "a", 16: "c", 17: "c", 18: "b", 19: ""} {
 		if got, ok := choose(sets, major); got.Dir != want || ok != (want != "") {
 			t.Errorf("for %d: %q, want %q", major, got.Dir, want)
@@ -121,7 +121,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestParseVersion(t *testing.T) {
-	for out, want := range map[string]Set{
+	for out, want := range map[string]Installation{
 		"pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n": {Version: "15.18", Major: 15},
 		"pg_dump (PostgreSQL) 19beta2\n":                        {Version: "19beta2", Major: 19},
 		"pg_dump (PostgreSQL) 9.6.24\n":                         {Version: "9.6.24", Major: 9},
@@ -135,7 +135,7 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// TestFind runs folders with tools that print a version.
+// TestFind runs directories with tools that print a version.
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	tool := func(name, text string) {
@@ -151,7 +151,7 @@ func TestFind(t *testing.T) {
 	}
 	tool(PgDumpall, "15.18")
 	got, err := Find(ctx, dir, 15, 0, PgDump, PgDumpall)
-	if diff := cmp.Diff(Set{Dir: dir, Major: 15, Version: "15.18"}, got); err != nil || diff != "" {
+	if diff := cmp.Diff(Installation{Dir: dir, Major: 15, Version: "15.18"}, got); err != nil || diff != "" {
 		t.Errorf("%v: -want +got\n%s", err, diff)
 	}
 	_, err = Find(ctx, dir, 17, 0, PgDump, PgDumpall)
@@ -161,6 +161,6 @@ func TestFind(t *testing.T) {
 		}
 	}
 	if _, err := Find(ctx, filepath.Join(dir, "nowhere"), 15, 0, PgDump); err == nil {
-		t.Error("a folder that does not exist is accepted")
+		t.Error("a directory that does not exist is accepted")
 	}
 }

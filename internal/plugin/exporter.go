@@ -20,10 +20,10 @@ type Target interface {
 	Type() string
 	// Ping checks that a restore could begin.
 	Ping(ctx context.Context) error
-	// Receive restores one record, whose content (nil if it has none) may be
-	// read only until Receive returns. ack has to be called once for every record,
+	// Restore restores one record, whose content (nil if it has none) may be
+	// read only until Restore returns. ack has to be called once for every record,
 	// at the latest in Finish. An error means to stop at once.
-	Receive(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error
+	Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error
 	// Finish is called after the last record and returns when all is done. Its
 	// error is one of the restore as a whole.
 	Finish(ctx context.Context) error
@@ -101,10 +101,10 @@ func (e *Exporter) receive(ctx context.Context, record *connectors.Record, resul
 		ack(fmt.Errorf("%s: %w", record.Pathname, record.Err))
 		return nil //nolint:nilerr // it is acknowledged
 	case record.Reader == nil:
-		return e.target.Receive(ctx, record, nil, ack)
+		return e.target.Restore(ctx, record, nil, ack)
 	}
 	content := &content{r: record.Reader}
-	err := e.target.Receive(ctx, record, content, ack)
+	err := e.target.Restore(ctx, record, content, ack)
 	// Closing takes in what was not read; the next record comes after that.
 	return errors.Join(err, record.Reader.Close())
 }

@@ -19,29 +19,29 @@ type Source interface {
 	Type() string
 	// Ping checks that a backup could begin.
 	Ping(ctx context.Context) error
-	// Send passes all records to emit, which returns when plakar has taken the
+	// Backup passes all records to emit, which returns when plakar has taken the
 	// record, not when it has read it.
-	Send(ctx context.Context, emit func(*connectors.Record) error) error
-	// Settle is called after a successful Send, when plakar is done with every
+	Backup(ctx context.Context, emit func(*connectors.Record) error) error
+	// Finish is called after a successful Send, when plakar is done with every
 	// record, and says what the failed ones mean: nil keeps the snapshot.
-	Settle(failed []Failure) error
+	Finish(failed []RecordError) error
 	// Close frees what the Source holds. It may be called more than once.
 	Close() error
 }
 
-// Whole is a Source whose records are of use only all together.
-type Whole interface {
+// NoExcludes is a Source whose records are of use only all together.
+type NoExcludes interface {
 	Source
-	// ExcludesError is why plakar must not leave records out.
-	ExcludesError() error
+	// RefuseExcludes is why plakar must not leave records out.
+	RefuseExcludes() error
 }
 
-// ErrCutOff is what the reader of a record returns when its content ends early
+// ErrAborted is what the reader of a record returns when its content ends early
 // because of a failure that Send itself returns.
-var ErrCutOff = errors.New("the backup failed before the end of this file")
+var ErrAborted = errors.New("the backup failed before the end of this file")
 
-// Failure is a record whose content could not be read to its end.
-type Failure struct {
+// RecordError is a record whose content could not be read to its end.
+type RecordError struct {
 	Pathname string
 	Err      error
 }
@@ -81,7 +81,7 @@ func (i *Importer) Import(ctx context.Context, records chan<- *connectors.Record
 			pending.settle(result.Record.Pathname)
 		}
 	}()
-	err := i.source.Send(ctx, func(record *connectors.Record) error {
+	err := i.source.Backup(ctx, func(record *connectors.Record) error {
 		pending.add(record)
 		select {
 		case records <- record:
@@ -96,17 +96,17 @@ func (i *Importer) Import(ctx context.Context, records chan<- *connectors.Record
 	if err != nil {
 		return limit(errors.Join(append([]error{err}, causes(pending.failed)...)...))
 	}
-	if err := i.source.Settle(pending.failed); err != nil {
+	if err := i.source.Finish(pending.failed); err != nil {
 		return limit(err)
 	}
 	close(records)
 	return nil
 }
 
-func causes(failed []Failure) []error {
+func causes(failed []RecordError) []error {
 	errs := make([]error, 0, len(failed))
 	for _, f := range failed {
-		if !errors.Is(f.Err, ErrCutOff) {
+		if !errors.Is(f.Err, ErrAborted) {
 			errs = append(errs, f.Err)
 		}
 	}
@@ -117,7 +117,7 @@ func causes(failed []Failure) []error {
 type ledger struct {
 	mu      sync.Mutex
 	readers map[string]*reader // by pathname; nil for a record without content
-	failed  []Failure
+	failed  []RecordError
 	changed chan struct{}
 }
 
@@ -143,7 +143,7 @@ func (l *ledger) settle(pathname string) {
 	delete(l.readers, pathname)
 	if r != nil {
 		if err := r.outcome(); err != nil {
-			l.failed = append(l.failed, Failure{Pathname: pathname, Err: err})
+			l.failed = append(l.failed, RecordError{Pathname: pathname, Err: err})
 		}
 	}
 	select {
@@ -194,10 +194,10 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Waits implements waiting.
-func (r *reader) Waits() bool {
-	w, ok := r.ReadCloser.(waiting)
-	return !ok || w.Waits()
+// Blocks implements blocker.
+func (r *reader) Blocks() bool {
+	w, ok := r.ReadCloser.(blocker)
+	return !ok || w.Blocks()
 }
 
 func (r *reader) Close() error {

@@ -19,7 +19,6 @@ import (
 	"github.com/PlakarKorp/kloset/connectors/exporter"
 	"github.com/PlakarKorp/kloset/connectors/importer"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
@@ -55,7 +54,7 @@ func Main(args []string, source NewSource, target NewTarget) int {
 	if len(args) > 2 {
 		return work(filepath.Base(args[0]), serve, l)
 	}
-	status, err := proc.RunWorker(args[1], worker)
+	status, err := proc.Supervise(args[1], worker)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(args[0]), err)
 		return 1
@@ -70,8 +69,8 @@ const worker = "worker"
 func work(name string, serve func() error, l *life) int {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
-	pipe.Widen(os.Stdin)
-	pipe.Widen(os.Stdout)
+	proc.SetPipeSize(os.Stdin)
+	proc.SetPipeSize(os.Stdout)
 	// Ctrl-C reaches the whole process group: plakar decides what it means. A closed
 	// output must not end the worker before it has cleaned up.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
@@ -89,7 +88,7 @@ func work(name string, serve func() error, l *life) int {
 			fmt.Fprintf(os.Stderr, "%s: serving plakar: %v\n", name, err)
 		}
 	case <-terminate:
-	case <-proc.Front():
+	case <-proc.ParentGone():
 	}
 	l.finish()
 	return status
@@ -117,8 +116,8 @@ func importerFn(create NewSource, l *life) importer.ImporterFn {
 		if err != nil {
 			return nil, limit(err)
 		}
-		if whole, ok := s.(Whole); ok && o != nil && len(o.Excludes) > 0 {
-			return nil, limit(errors.Join(whole.ExcludesError(), s.Close()))
+		if whole, ok := s.(NoExcludes); ok && o != nil && len(o.Excludes) > 0 {
+			return nil, limit(errors.Join(whole.RefuseExcludes(), s.Close()))
 		}
 		l.add(s)
 		return livingImporter{NewImporter(s), l}, nil

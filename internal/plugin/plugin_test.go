@@ -17,7 +17,7 @@ type source struct {
 	records  []*connectors.Record
 	sendErr  error
 	tolerant bool
-	settled  []Failure
+	settled  []RecordError
 }
 
 func (s *source) Origin() string             { return "host:5432" }
@@ -25,7 +25,7 @@ func (s *source) Type() string               { return "postgres" }
 func (s *source) Ping(context.Context) error { return nil }
 func (s *source) Close() error               { return nil }
 
-func (s *source) Send(_ context.Context, emit func(*connectors.Record) error) error {
+func (s *source) Backup(_ context.Context, emit func(*connectors.Record) error) error {
 	for _, r := range s.records {
 		if err := emit(r); err != nil {
 			return err
@@ -34,7 +34,7 @@ func (s *source) Send(_ context.Context, emit func(*connectors.Record) error) er
 	return s.sendErr
 }
 
-func (s *source) Settle(failed []Failure) error {
+func (s *source) Finish(failed []RecordError) error {
 	s.settled = failed
 	if s.tolerant {
 		return nil
@@ -149,7 +149,7 @@ func (*target) Type() string                   { return "postgres" }
 func (*target) Ping(context.Context) error     { return nil }
 func (*target) Close() error                   { return nil }
 func (t *target) Finish(context.Context) error { return t.finish }
-func (t *target) Receive(_ context.Context, r *connectors.Record, content io.Reader, ack func(error)) error {
+func (t *target) Restore(_ context.Context, r *connectors.Record, content io.Reader, ack func(error)) error {
 	return t.receive(r, content, ack)
 }
 
@@ -239,7 +239,7 @@ func TestExportOfAnUnreadableRecord(t *testing.T) {
 
 type whole struct{ source }
 
-func (*whole) ExcludesError() error { return errors.New("all or nothing") }
+func (*whole) RefuseExcludes() error { return errors.New("all or nothing") }
 
 // Only a source that must be whole cares for plakar's -ignore.
 func TestExcludes(t *testing.T) {

@@ -150,9 +150,9 @@ func closeReader(r io.Closer) {
 	}
 }
 
-// waiting is what tells whether reading content may wait for a server, or whether the
+// blocker is what tells whether reading content may wait for a server, or whether the
 // content is here.
-type waiting interface{ Waits() bool }
+type blocker interface{ Blocks() bool }
 
 // Open implements proto.ImporterServer: it sends a record's content.
 func (s *server) Open(request *proto.OpenRequest, stream grpc.ServerStreamingServer[proto.OpenResponse]) error {
@@ -161,7 +161,7 @@ func (s *server) Open(request *proto.OpenRequest, stream grpc.ServerStreamingSer
 		return fs.ErrNotExist
 	}
 	defer closeReader(r)
-	if w, ok := r.(waiting); !ok || w.Waits() {
+	if w, ok := r.(blocker); !ok || w.Blocks() {
 		rpc.Wait(stream.Context())
 	}
 	return s.send(r, stream)

@@ -12,16 +12,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
 )
 
 const (
-	// grace is how long a process has to end after it was asked to.
-	grace = 3 * time.Second
-	// linger is how long after a process' end its input may take to notice, which
+	// terminateTimeout is how long a process has to end after it was asked to.
+	terminateTimeout = 3 * time.Second
+	// waitDelay is how long after a process' end its input may take to notice, which
 	// a slow store feeds, and its children to close its output.
-	linger = 5 * time.Minute
+	waitDelay = 5 * time.Minute
 	// feedBlock is how much a process is given at once, in bytes.
 	feedBlock = 256 << 10
 )
@@ -32,19 +30,19 @@ type Command struct {
 	Args []string // without the program's name
 	Env  []string // the whole environment
 
-	// Stop is the signal that asks the process to end; 0 for SIGTERM.
-	Stop syscall.Signal
+	// StopSignal is the signal that asks the process to end; 0 for SIGTERM.
+	StopSignal syscall.Signal
 
 	// Stdin is what the process reads; nil for nothing. An error of its own,
 	// other than io.EOF, stops the process and becomes the process' error.
 	Stdin io.Reader
 
-	// Warn is given what a process printed on stderr although it ended well; nil to
+	// OnStderr is given what a process printed on stderr although it ended well; nil to
 	// discard that.
-	Warn func(text string)
+	OnStderr func(text string)
 }
 
-// Name is the program's name without its folder.
+// Name is the program's name without its directory.
 func (c Command) Name() string { return filepath.Base(c.Path) }
 
 // Error says how a process failed.
@@ -68,9 +66,9 @@ type process struct {
 	name   string
 	stop   syscall.Signal
 	cmd    *exec.Cmd
-	feed   *feed // nil without Stdin
+	feed   *stdinReader // nil without Stdin
 	warn   func(string)
-	stderr *tail
+	stderr *stderrBuffer
 	done   chan struct{} // closed when err is set
 	err    error
 }
@@ -80,10 +78,10 @@ type process struct {
 func start(ctx context.Context, c Command, stdout *os.File, onLine func(string)) (*process, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...) // #nosec G204 -- argv, no shell
-	p := &process{name: c.Name(), stop: cmp.Or(c.Stop, syscall.SIGTERM), cmd: cmd, warn: c.Warn, stderr: &tail{onLine: onLine}, done: make(chan struct{})}
+	p := &process{name: c.Name(), stop: cmp.Or(c.StopSignal, syscall.SIGTERM), cmd: cmd, warn: c.OnStderr, stderr: &stderrBuffer{onLine: onLine}, done: make(chan struct{})}
 	cmd.Env = c.Env
 	if c.Stdin != nil {
-		p.feed = &feed{r: c.Stdin, cancel: cancel}
+		p.feed = &stdinReader{r: c.Stdin, cancel: cancel}
 		cmd.Stdin = p.feed
 	}
 	if stdout != nil {
@@ -92,10 +90,10 @@ func start(ctx context.Context, c Command, stdout *os.File, onLine func(string))
 	cmd.Stderr = p.stderr
 	cmd.SysProcAttr = attributes(p.stop)
 	cmd.Cancel = func() error {
-		time.AfterFunc(grace, p.killUnlessDone)
+		time.AfterFunc(terminateTimeout, p.killIfRunning)
 		return p.signal(p.stop)
 	}
-	cmd.WaitDelay = linger
+	cmd.WaitDelay = waitDelay
 	if err := cmd.Start(); err != nil {
 		cancel(nil)
 		return nil, fmt.Errorf("starting %s: %w", c.Path, err)
@@ -133,8 +131,8 @@ func (p *process) wait(ctx context.Context) {
 	close(p.done)
 }
 
-// killUnlessDone kills what is left of the process group unless all has ended.
-func (p *process) killUnlessDone() {
+// killIfRunning kills what is left of the process group unless all has ended.
+func (p *process) killIfRunning() {
 	select {
 	case <-p.done:
 	default:
@@ -159,7 +157,7 @@ func KillAll() {
 		_ = p.signal(p.stop)
 		return true
 	})
-	deadline := time.Now().Add(grace)
+	deadline := time.Now().Add(terminateTimeout)
 	running.Range(func(key, _ any) bool {
 		p := key.(*process)
 		select {
@@ -194,9 +192,9 @@ func Output(ctx context.Context, c Command) (string, error) {
 	return string(out), errors.Join(err, s.Close())
 }
 
-// feed is the input of a process, which it stops when reading fails: the process
+// stdinReader is the input of a process, which it stops when reading fails: the process
 // would take the end of its input for the end of the data.
-type feed struct {
+type stdinReader struct {
 	r      io.Reader
 	cancel context.CancelCauseFunc
 
@@ -204,7 +202,7 @@ type feed struct {
 	err error
 }
 
-func (f *feed) Read(p []byte) (int, error) {
+func (f *stdinReader) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("reading the data to restore: %w", err)
@@ -217,15 +215,15 @@ func (f *feed) Read(p []byte) (int, error) {
 }
 
 // WriteTo implements io.WriterTo, for os/exec, whose own blocks and pipe are small.
-func (f *feed) WriteTo(w io.Writer) (int64, error) {
+func (f *stdinReader) WriteTo(w io.Writer) (int64, error) {
 	if file, ok := w.(*os.File); ok {
-		pipe.Widen(file)
+		SetPipeSize(file)
 	}
 	// Without their other methods, which io.CopyBuffer would use in place of the buffer.
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{f}, make([]byte, feedBlock))
 }
 
-func (f *feed) failure() error {
+func (f *stdinReader) failure() error {
 	if f == nil {
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	blockSize = 1 << 20 // bytes; the size of a pipe, see pipe.Widen
+	blockSize = 1 << 20 // bytes; the size of a pipe, see SetPipeSize
 	blocks    = 3       // read ahead at the most, per stream
 )
 

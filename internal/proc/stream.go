@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"sync"
-
-	"github.com/PlakarKorp/integration-postgresql/internal/pipe"
 )
 
 // Stream is the standard output of a process that is started by the first Read, or
@@ -39,7 +37,7 @@ func NewStream(ctx context.Context, build func(context.Context) (Command, error)
 // Read reads the process' standard output and fills p as far as it can: what
 // one Read returns is sent to plakar as one message.
 func (s *Stream) Read(p []byte) (int, error) {
-	s.Begin()
+	s.Start()
 	if s.err != nil {
 		return 0, s.err
 	}
@@ -63,9 +61,9 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return 0, s.err
 }
 
-// Begin starts the process, which goes on until the first few megabytes of its
+// Start starts the process, which goes on until the first few megabytes of its
 // output wait to be read. Read returns the error if it cannot be started.
-func (s *Stream) Begin() {
+func (s *Stream) Start() {
 	s.once.Do(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -87,7 +85,7 @@ func (s *Stream) start() error {
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", c.Name(), err)
 	}
-	pipe.Widen(w)
+	SetPipeSize(w)
 	s.proc, err = start(s.ctx, c, w, nil)
 	if err = errors.Join(err, w.Close()); err != nil {
 		return errors.Join(err, r.Close())

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// tail keeps the beginning and the end of what is written to it.
-type tail struct {
+// stderrBuffer keeps the beginning and the end of what is written to it.
+type stderrBuffer struct {
 	onLine func(string)
 
 	mu      sync.Mutex
@@ -24,7 +24,7 @@ const (
 	lineLimit = 16 << 10
 )
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *stderrBuffer) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.onLine != nil {
@@ -45,7 +45,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) split(p []byte) {
+func (t *stderrBuffer) split(p []byte) {
 	for _, b := range p {
 		if b == '\n' {
 			t.emit()
@@ -55,12 +55,12 @@ func (t *tail) split(p []byte) {
 	}
 }
 
-func (t *tail) emit() {
+func (t *stderrBuffer) emit() {
 	t.onLine(strings.ToValidUTF8(strings.TrimRight(string(t.line), "\r"), "\uFFFD"))
 	t.line = t.line[:0]
 }
 
-func (t *tail) flush() {
+func (t *stderrBuffer) flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.onLine != nil && len(t.line) > 0 {
@@ -68,7 +68,7 @@ func (t *tail) flush() {
 	}
 }
 
-func (t *tail) String() string {
+func (t *stderrBuffer) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text := string(t.head)

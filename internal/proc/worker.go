@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// frontFile is the number of the file that tells a worker whether the process in
+// parentFD is the number of the file that tells a worker whether the process in
 // front of it is there: a pipe that nobody writes to.
-const frontFile = 3
+const parentFD = 3
 
-// RunWorker runs this program once more, with args, its standard input, output and
+// Supervise runs this program once more, with args, its standard input, output and
 // error, and returns its exit status when it has ended; that a signal ended it is an
 // error. Killing the caller does not kill the worker, whose Front tells it: so it can end
 // its processes and sessions and remove its files, which a program that gets SIGKILL
@@ -24,7 +24,7 @@ const frontFile = 3
 // it saw the end of a killed worker before that, plakar would call exec.Cmd.Wait twice
 // at once, of which one call never returns, and hang.
 // Source: Close in plugins/stdioconn.go of plakar v1.1.4
-func RunWorker(args ...string) (status int, err error) {
+func Supervise(args ...string) (status int, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return 0, fmt.Errorf("finding the plugin's own program: %w", err)
@@ -53,11 +53,11 @@ func RunWorker(args ...string) (status int, err error) {
 	return cmd.ProcessState.ExitCode(), err
 }
 
-// Front returns, in a worker, a channel that is closed when the process that called
+// ParentGone returns, in a worker, a channel that is closed when the process that called
 // RunWorker has ended, or got SIGTERM.
-func Front() <-chan struct{} {
-	syscall.CloseOnExec(frontFile)
-	front := os.NewFile(frontFile, "front")
+func ParentGone() <-chan struct{} {
+	syscall.CloseOnExec(parentFD)
+	front := os.NewFile(parentFD, "front")
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)

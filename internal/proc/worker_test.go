@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 {
 		switch os.Args[1] {
 		case "front":
-			status, err := RunWorker("worker")
+			status, err := Supervise("worker")
 			if err != nil {
 				fmt.Println(err)
 				os.Exit(100)
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // beWorker passes its input on, until that is "die"; it cleans up when the process in
 // front is gone.
 func beWorker() int {
-	front := Front()
+	front := ParentGone()
 	fmt.Println("ready")
 	copied := make(chan error)
 	go func() {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Names within the folder of a database that is dumped in parts. Sorted they are
+// Names within the directory of a database that is dumped in parts. Sorted they are
 // in the order in which they can be restored, which is the one that plakar hands
 // them over in.
 const (
@@ -34,25 +34,25 @@ const (
 // Part is what the path of a part of a database's dump says.
 type Part struct {
 	Section Section
-	// Folder is the path of the database's folder; "/" where plakar was asked for
-	// less than the folder: it leaves out what is above.
-	Folder string
-	// Database is "" where Folder does not tell.
+	// Directory is the path of the database's directory; "/" where plakar was asked for
+	// less than the directory: it leaves out what is above.
+	Directory string
+	// Database is "" where Directory does not tell.
 	Database string
 	// Schema and Table are "" unless the part is the data of one table.
 	Schema, Table string
 }
 
-// Folder returns the path of the folder with the parts of database, the number-th
+// Directory returns the path of the directory with the parts of database, the number-th
 // of the snapshot, counted from 1.
-func Folder(number int, database string) string {
+func Directory(number int, database string) string {
 	return strings.TrimSuffix(Dump(number, database), suffix)
 }
 
-// DataFolder returns the path of the folder with the data in a database's folder.
-func DataFolder(folder string) string { return folder + "/" + dataFolder }
+// DataDirectory returns the path of the directory with the data in a database's directory.
+func DataDirectory(folder string) string { return folder + "/" + dataFolder }
 
-// PreDataFile returns the path of the definitions in a database's folder.
+// PreDataFile returns the path of the definitions in a database's directory.
 func PreDataFile(folder string) string { return folder + "/" + preData }
 
 // PostDataFile returns the path of what is restored after the data: indexes,
@@ -61,13 +61,13 @@ func PostDataFile(folder string) string { return folder + "/" + postData }
 
 // OthersFile returns the path of the data of all tables that have no file of
 // their own.
-func OthersFile(folder string) string { return DataFolder(folder) + "/" + others }
+func OthersFile(folder string) string { return DataDirectory(folder) + "/" + others }
 
 // TableFile returns the path of the data of one table; ok is false if its name
 // would be too long.
 func TableFile(folder, schema, table string) (pathname string, ok bool) {
 	name := tableName(schema, table)
-	return DataFolder(folder) + "/" + name, len(name) <= maxName
+	return DataDirectory(folder) + "/" + name, len(name) <= maxName
 }
 
 // tableName encodes the dots within the names, so that the one between them is the
@@ -101,7 +101,7 @@ func ParsePart(pathname string) (p Part, ok bool) {
 			return Part{}, false
 		}
 	}
-	p.Folder = dir
+	p.Directory = dir
 	p.Database, _ = Database(path.Base(dir) + suffix)
 	return p, true
 }

@@ -27,12 +27,12 @@ func TestTableFile(t *testing.T) {
 		if !ok || got != folder+"/2-data/"+want {
 			t.Errorf("TableFile(%q) = %q, %v; want %q", name, got, ok, want)
 		}
-		part := Part{Section: Data, Folder: folder, Database: "shop", Schema: name[0], Table: name[1]}
+		part := Part{Section: Data, Directory: folder, Database: "shop", Schema: name[0], Table: name[1]}
 		if diff := cmp.Diff(part, mustParse(t, got)); diff != "" {
 			t.Errorf("%s: -want +got\n%s", got, diff)
 		}
-		// plakar leaves out the folders above what it was asked for.
-		part.Folder, part.Database = "/", ""
+		// plakar leaves out the directories above what it was asked for.
+		part.Directory, part.Database = "/", ""
 		for _, stripped := range []string{"/2-data/" + want, "/" + want} {
 			if diff := cmp.Diff(part, mustParse(t, stripped)); diff != "" {
 				t.Errorf("%s: -want +got\n%s", stripped, diff)
@@ -54,7 +54,7 @@ func mustParse(t *testing.T, pathname string) Part {
 }
 
 func TestParts(t *testing.T) {
-	folder := Folder(3, "x.dump")
+	folder := Directory(3, "x.dump")
 	table, _ := TableFile(folder, "s", "t")
 	inOrder := []string{PreDataFile(folder), OthersFile(folder), table, PostDataFile(folder)}
 	if !slices.IsSorted(inOrder) {
@@ -62,7 +62,7 @@ func TestParts(t *testing.T) {
 	}
 	for i, section := range []Section{PreData, Data, Data, PostData} {
 		p := mustParse(t, inOrder[i])
-		if p.Section != section || p.Database != "x.dump" || p.Folder != folder {
+		if p.Section != section || p.Database != "x.dump" || p.Directory != folder {
 			t.Errorf("%s: %+v", inOrder[i], p)
 		}
 		if _, ok := Database(inOrder[i]); ok {
@@ -86,7 +86,7 @@ func FuzzTable(f *testing.F) {
 		}
 		file, _ := TableFile("/00001-x", schema, table)
 		if path.Dir(file) != "/00001-x/2-data" || path.Clean(file) != file || !utf8.ValidString(file) {
-			t.Fatalf("TableFile(%q, %q) = %q leaves the folder or is not UTF-8", schema, table, file)
+			t.Fatalf("TableFile(%q, %q) = %q leaves the directory or is not UTF-8", schema, table, file)
 		}
 		for _, pathname := range []string{file, "/" + path.Base(file)} {
 			if name, ok := Database(pathname); ok {

@@ -54,7 +54,7 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		file := Dump(1, name)
 		if path.Dir(file) != "/" || path.Clean(file) != file || !utf8.ValidString(file) {
-			t.Fatalf("Dump(%q) = %q leaves the folder or is not UTF-8", name, file)
+			t.Fatalf("Dump(%q) = %q leaves the directory or is not UTF-8", name, file)
 		}
 		if got, ok := Database(file); !ok || got != name {
 			t.Fatalf("Database(%q) = %q, %v; want %q", file, got, ok, name)

@@ -60,9 +60,9 @@ func (c *Conn) SystemID(ctx context.Context) (string, error) {
 	return string(results[0].Rows[0][0]), nil
 }
 
-// HoldWAL makes a temporary physical slot, which keeps all WAL from the last
+// ReserveWAL makes a temporary physical slot, which keeps all WAL from the last
 // checkpoint on until the connection is closed.
-func (c *Conn) HoldWAL(ctx context.Context) error {
+func (c *Conn) ReserveWAL(ctx context.Context) error {
 	name := "plakar_" + strings.ToLower(rand.Text())
 	_, err := c.pg.Exec(ctx, "CREATE_REPLICATION_SLOT "+name+" TEMPORARY PHYSICAL RESERVE_WAL").ReadAll()
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package replication speaks the part of PostgreSQL's replication protocol that
 // a base backup needs, over a connection of its own.
 //
-// pg_basebackup writes a cluster with tablespaces to folders only, never to a
+// pg_basebackup writes a cluster with tablespaces to directories only, never to a
 // stream; the command beneath it, BASE_BACKUP, sends all of them in one (server
 // 15 and later). A temporary slot, which lives as long as the connection, keeps
 // the server from removing the WAL that the backup needs.

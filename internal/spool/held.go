@@ -3,30 +3,30 @@ package spool
 import (
 	"io"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 // releaseStep is how much is read of a temporary file before its space is given
 // back, in bytes.
 const releaseStep = 4 << 20
 
-// Held is the content, or the first part of it, of one file. It can be read
+// Entry is the content, or the first part of it, of one file. It can be read
 // once. The space is freed while it is read, and all of it by Close.
-type Held struct {
+type Entry struct {
 	// Size is how many bytes are held.
 	Size int64
 
 	spool    *Spool
-	file     *scratch.File // nil without
-	stored   int64         // bytes in file
-	memory   []byte        // what follows file
-	reserved int64         // bytes of spool.disk, or of spool.memory without file
-	pos      int64         // what was read
-	freed    int64         // what was given back of file
+	file     *tempfile.File // nil without
+	stored   int64          // bytes in file
+	memory   []byte         // what follows file
+	reserved int64          // bytes of spool.disk, or of spool.memory without file
+	pos      int64          // what was read
+	freed    int64          // what was given back of file
 }
 
 // Read implements io.Reader and fills p as far as it can.
-func (h *Held) Read(p []byte) (int, error) {
+func (h *Entry) Read(p []byte) (int, error) {
 	if h.pos >= h.Size {
 		return 0, io.EOF
 	}
@@ -44,11 +44,11 @@ func (h *Held) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Waits reports whether reading waits for a server: it does not.
-func (h *Held) Waits() bool { return false }
+// Blocks reports whether reading waits for a server: it does not.
+func (h *Entry) Blocks() bool { return false }
 
 // release gives back the space of what was read, if the file system can.
-func (h *Held) release() {
+func (h *Entry) release() {
 	if n := h.pos - h.freed; n >= releaseStep && punch(h.file.File, h.freed, n) == nil {
 		h.freed = h.pos
 		h.reserved -= n
@@ -57,7 +57,7 @@ func (h *Held) release() {
 }
 
 // Close frees all that is left. It may be called more than once.
-func (h *Held) Close() error {
+func (h *Entry) Close() error {
 	reserved := h.reserved
 	h.reserved, h.memory = 0, nil
 	h.pos = h.Size

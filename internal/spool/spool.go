@@ -20,7 +20,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 // Sizes in bytes.
@@ -32,7 +32,7 @@ const (
 
 // Spool is safe for concurrent use by readers; files are held one after another.
 type Spool struct {
-	dir      *scratch.Dir
+	dir      *tempfile.Dir
 	memory   *semaphore.Weighted
 	disk     *semaphore.Weighted
 	diskSize int64
@@ -42,7 +42,7 @@ type Spool struct {
 }
 
 // New returns a Spool with temporary files in dir, of diskSize bytes at the most.
-func New(dir *scratch.Dir, diskSize uint64) *Spool {
+func New(dir *tempfile.Dir, diskSize uint64) *Spool {
 	size := int64(min(diskSize, math.MaxInt64)) // #nosec G115 -- it fits now
 	return &Spool{
 		dir:    dir,
@@ -53,33 +53,33 @@ func New(dir *scratch.Dir, diskSize uint64) *Spool {
 // Fits reports whether a file of size bytes can be held at all.
 func (s *Spool) Fits(size int64) bool { return size <= memoryFile || size <= s.diskSize }
 
-// Hold reads a file of size bytes from r and keeps it, or as much of it as it can:
+// Put reads a file of size bytes from r and keeps it, or as much of it as it can:
 // the rest is left in r. The result has to be read or closed. An error is one of
 // r or of ctx; nothing is kept then.
-func (s *Spool) Hold(ctx context.Context, r io.Reader, size int64) (*Held, error) {
+func (s *Spool) Put(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
 	switch {
 	case size <= memoryFile:
 		return s.inMemory(ctx, r, size)
 	case size <= s.diskSize:
 		return s.onDisk(ctx, r, size)
 	default:
-		return &Held{spool: s}, nil
+		return &Entry{spool: s}, nil
 	}
 }
 
-func (s *Spool) inMemory(ctx context.Context, r io.Reader, size int64) (*Held, error) {
+func (s *Spool) inMemory(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
 	if err := s.memory.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
-	h := &Held{spool: s, Size: size, memory: make([]byte, size), reserved: size}
+	h := &Entry{spool: s, Size: size, memory: make([]byte, size), reserved: size}
 	if _, err := io.ReadFull(r, h.memory); err != nil {
 		return nil, errors.Join(unexpected(err), h.Close())
 	}
 	return h, nil
 }
 
-func (s *Spool) onDisk(ctx context.Context, r io.Reader, size int64) (*Held, error) {
-	h := &Held{spool: s}
+func (s *Spool) onDisk(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
+	h := &Entry{spool: s}
 	file, err := s.dir.Create()
 	if err != nil {
 		s.warn(err)
@@ -95,7 +95,7 @@ func (s *Spool) onDisk(ctx context.Context, r io.Reader, size int64) (*Held, err
 // store reads up to size bytes from r into h, whose file takes one block while the next
 // one is read. When the file takes no more, what was read stays in memory. An error is
 // one of r or of ctx.
-func (s *Spool) store(ctx context.Context, h *Held, r io.Reader, size int64) error {
+func (s *Spool) store(ctx context.Context, h *Entry, r io.Reader, size int64) error {
 	if s.blocks[0] == nil {
 		s.blocks = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
 	}
@@ -144,7 +144,7 @@ func write(w io.Writer, block []byte) writing {
 }
 
 // end waits for the end. What could not be written goes to h's memory.
-func (p writing) end(h *Held) error {
+func (p writing) end(h *Entry) error {
 	if p.ended == nil {
 		return nil
 	}

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/scratch"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
 func newSpool(t *testing.T, disk uint64) *Spool {
 	t.Helper()
-	dir := scratch.New(t.TempDir())
+	dir := tempfile.New(t.TempDir())
 	t.Cleanup(func() { _ = dir.Close() })
 	return New(dir, disk)
 }
@@ -34,7 +34,7 @@ func TestHold(t *testing.T) {
 		s := newSpool(t, uint64(c.disk))
 		want := content(c.size)
 		source := bytes.NewReader(want)
-		h, err := s.Hold(t.Context(), source, int64(c.size))
+		h, err := s.Put(t.Context(), source, int64(c.size))
 		if err != nil || h.Size != int64(c.held) {
 			t.Fatalf("%+v: held %d, %v", c, h.Size, err)
 		}
@@ -67,19 +67,19 @@ func whole(t *testing.T, s *Spool) {
 func TestRoomIsGivenBackWhileReading(t *testing.T) {
 	const size = 32 << 20
 	s := newSpool(t, size)
-	first, err := s.Hold(t.Context(), bytes.NewReader(content(size)), size)
+	first, err := s.Put(t.Context(), bytes.NewReader(content(size)), size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := make(chan *Held)
+	second := make(chan *Entry)
 	go func() {
-		h, err := s.Hold(t.Context(), bytes.NewReader(content(size)), size)
+		h, err := s.Put(t.Context(), bytes.NewReader(content(size)), size)
 		if err != nil {
 			t.Error(err)
 		}
 		second <- h
 	}()
-	for _, h := range []*Held{first, nil} {
+	for _, h := range []*Entry{first, nil} {
 		if h == nil {
 			h = <-second
 		}
@@ -97,13 +97,13 @@ func TestRoomIsGivenBackWhileReading(t *testing.T) {
 func TestWaitEndsWithContext(t *testing.T) {
 	s := newSpool(t, 0)
 	for range memoryTotal / memoryFile {
-		if _, err := s.Hold(t.Context(), bytes.NewReader(content(memoryFile)), memoryFile); err != nil {
+		if _, err := s.Put(t.Context(), bytes.NewReader(content(memoryFile)), memoryFile); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, err := s.Hold(ctx, strings.NewReader("x"), 1); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Put(ctx, strings.NewReader("x"), 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("no room: %v", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestShortSource(t *testing.T) {
 		for _, announced := range []int64{memoryFile, size} {
 			s := newSpool(t, size)
 			source := io.LimitReader(bytes.NewReader(content(size)), min(int64(given), announced-1))
-			if _, err := s.Hold(t.Context(), source, announced); !errors.Is(err, io.ErrUnexpectedEOF) {
+			if _, err := s.Put(t.Context(), source, announced); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("%d of %d: %v", given, announced, err)
 			}
 			whole(t, s)
@@ -123,16 +123,16 @@ func TestShortSource(t *testing.T) {
 	}
 }
 
-// Without a usable folder nothing is held, and nothing lost.
+// Without a usable directory nothing is held, and nothing lost.
 func TestNoFolder(t *testing.T) {
 	const size = 10 << 20
 	dir := t.TempDir()
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	s := New(scratch.New(dir), size)
+	s := New(tempfile.New(dir), size)
 	source := bytes.NewReader(content(size))
-	h, err := s.Hold(t.Context(), source, size)
+	h, err := s.Put(t.Context(), source, size)
 	if err != nil || h.Size != 0 || source.Len() != size {
 		t.Errorf("held %d, %d left: %v", h.Size, source.Len(), err)
 	}
@@ -152,7 +152,7 @@ func TestFileTakesNoMore(t *testing.T) {
 	if err := file.File.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h := &Held{spool: s, file: file}
+	h := &Entry{spool: s, file: file}
 	source := bytes.NewReader(content(size))
 	if err := s.store(t.Context(), h, source, size); err != nil {
 		t.Fatal(err)

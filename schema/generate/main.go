@@ -1,5 +1,5 @@
 // Command generate writes the schemas and the README's option tables; go generate
-// runs it in the schema folder.
+// runs it in the schema directory.
 package main
 
 import (

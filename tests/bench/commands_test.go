@@ -120,7 +120,7 @@ func (g *stage) floor(b *testing.B) contender {
 	must(b, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(`
 name: floor
 display_name: floor
-description: hands out the files of a folder
+description: hands out the files of a directory
 homepage: https://github.com/PlakarKorp/integration-postgresql
 license: ISC
 tags: [test]

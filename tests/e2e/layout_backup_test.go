@@ -14,7 +14,7 @@ import (
 
 const holders = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'plakar%' AND state = 'idle in transaction'"
 
-// waitingTools returns the option for a folder of tools whose pg_dump waits when it gets
+// waitingTools returns the option for a directory of tools whose pg_dump waits when it gets
 // the argument, until release is called; waits reports whether it does.
 func waitingTools(t *testing.T, s *harness.Server, argument string) (option string, waits func() bool, release func()) {
 	t.Helper()

@@ -180,7 +180,7 @@ func TestLayoutEncoding(t *testing.T) {
 func TestLayoutExtension(t *testing.T) {
 	t.Parallel()
 	if !slices.Contains(harness.Majors(), 18) {
-		t.Skip("only servers from PostgreSQL 18 on take extensions from a folder of one's own")
+		t.Skip("only servers from PostgreSQL 18 on take extensions from a directory of one's own")
 	}
 	src, dst := withExtension(t), withExtension(t)
 	src.Exec(t, "postgres", "CREATE DATABASE first")

@@ -30,7 +30,7 @@ func newShop(t *testing.T) source {
 	return s
 }
 
-// One table, one folder, and what cannot be restored alone.
+// One table, one directory, and what cannot be restored alone.
 func TestPartAlone(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -14,7 +14,7 @@ import (
 // inParts are the options with which every ordinary table gets a file of its own.
 var inParts = []string{"layout=tables", "table_size=0"}
 
-// parts returns the paths below the folder of a database, and the folder.
+// parts returns the paths below the directory of a database, and the directory.
 func parts(t *testing.T, p *harness.Plakar, snapshot, database string) (folder string, paths []string) {
 	t.Helper()
 	for _, path := range p.Ls(snapshot) {
@@ -25,7 +25,7 @@ func parts(t *testing.T, p *harness.Plakar, snapshot, database string) (folder s
 		}
 	}
 	if folder == "" {
-		t.Fatalf("database %q has no folder in %q", database, p.Ls(snapshot))
+		t.Fatalf("database %q has no directory in %q", database, p.Ls(snapshot))
 	}
 	return folder, paths
 }

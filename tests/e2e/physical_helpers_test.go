@@ -25,7 +25,7 @@ func physical(t *testing.T, s *harness.Server, options ...string) *harness.Plaka
 	return p
 }
 
-// restored restores a snapshot to a folder and has PostgreSQL's own tool verify it,
+// restored restores a snapshot to a directory and has PostgreSQL's own tool verify it,
 // but for manifest.json and the paths in except, by default that of the tablespaces.
 func restored(t *testing.T, p *harness.Plakar, s *harness.Server, snapshot string, except ...string) (dataDir string) {
 	t.Helper()

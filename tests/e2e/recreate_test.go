@@ -60,7 +60,7 @@ func (r replaced) begin(t *testing.T) (target *logical.Exporter, cancel context.
 	acked := make(chan error, 1)
 	go func() {
 		record := &connectors.Record{Pathname: "/00001-shop.dump", FileInfo: objects.FileInfo{Lname: "00001-shop.dump", Lmode: 0o600}}
-		if err := target.Receive(ctx, record, bytes.NewReader(r.dump), func(err error) { acked <- err }); err != nil {
+		if err := target.Restore(ctx, record, bytes.NewReader(r.dump), func(err error) { acked <- err }); err != nil {
 			acked <- err
 		}
 	}()

@@ -57,7 +57,7 @@ var inParts = []string{"layout=tables", "table_size=0", "jobs=1"}
 const (
 	untilNoticed  = "nothing here; the server's own session, until the server notices as well (`tcp_keepalives_idle`)"
 	untilItGoesOn = "nothing here; on the server what it was doing, until it goes on"
-	plakarsOwn    = "nothing of this package; plakar's own folder `plakar-backup-*` in the temporary folder"
+	plakarsOwn    = "nothing of this package; plakar's own directory `plakar-backup-*` in the temporary directory"
 	untilReleased = "nothing here; the session ends when the server notices, at the latest when a lock that it waits for is released"
 )
 
@@ -166,7 +166,7 @@ var backupFaults = []fault{
 	},
 	{
 		name: "backup, hanging server, SIGKILL", what: "the server is alive and does not answer; plakar is killed (`kill -9`)",
-		exit: killed, left: untilItGoesOn + "; plakar's own folder `plakar-backup-*` in the temporary folder", lingers: true,
+		exit: killed, left: untilItGoesOn + "; plakar's own directory `plakar-backup-*` in the temporary directory", lingers: true,
 		do: hanging((*harness.Process).Kill),
 	},
 	{

@@ -73,7 +73,7 @@ func (s *scene) undo() {
 }
 
 // nothingHere waits until nothing of ours is left on the machine. A plakar that was
-// killed leaves a folder of its own.
+// killed leaves a directory of its own.
 func (s *scene) nothingHere(killed bool) {
 	s.Helper()
 	var left string
@@ -122,7 +122,7 @@ func (s *scene) remains(database bool) string {
 		UNION ALL SELECT 0, datname, '', '', '', 'database' FROM pg_database WHERE datname LIKE 'plakar%' AND NOT `+strconv.FormatBool(database))
 }
 
-// temporary lists what is in the folder for temporary files.
+// temporary lists what is in the directory for temporary files.
 func (s *scene) temporary() []string {
 	s.Helper()
 	entries, err := os.ReadDir(s.plakar.Temp)

@@ -106,7 +106,7 @@ var contentFaults = []fault{
 	},
 	{
 		name: "restore, physical snapshot", what: "a physical snapshot (`postgres+bin://`) is restored through `postgres://`",
-		exit: 1, says: []string{"this is a physical backup", "hint: restore it into a folder"}, target: nothingMade,
+		exit: 1, says: []string{"this is a physical backup", "hint: restore it into a directory"}, target: nothingMade,
 		do: plainRestore(func(s *scene) {
 			s.altered(func(files map[string]string) {
 				clear(files)

@@ -172,7 +172,7 @@ var physicalFaults = []fault{
 	},
 	{
 		name: "physical, logical destination", what: "the snapshot is restored through `postgres://`: the backup is complete, the restore refused", own: true, oneWay: true,
-		exit: 1, snapshot: true, says: []string{"this is a physical backup", "hint: restore it into a folder"},
+		exit: 1, snapshot: true, says: []string{"this is a physical backup", "hint: restore it into a directory"},
 		do: func(s *scene) harness.Result {
 			s.physical(nil)
 			snapshot := s.plakar.MustBackup("@mypg")
@@ -181,7 +181,7 @@ var physicalFaults = []fault{
 		},
 	},
 	{
-		name: "physical, as a destination", what: "a logical snapshot is restored through `postgres+bin://`, which restores nothing: folders do", own: true, oneWay: true,
+		name: "physical, as a destination", what: "a logical snapshot is restored through `postgres+bin://`, which restores nothing: directories do", own: true, oneWay: true,
 		exit: 1, says: []string{"unsupported exporter protocol"},
 		do: func(s *scene) harness.Result {
 			s.saves = false

@@ -97,7 +97,7 @@ func (s *scene) configure(w way) {
 	s.plakar.DestinationAdd("dst", location, append(s.with(w.options), "databases=origin", "jobs=2")...)
 }
 
-// nowhere checks that no command line, and no file with a name in the folder for
+// nowhere checks that no command line, and no file with a name in the directory for
 // temporary files, holds a secret.
 func (s *scene) nowhere(secrets []string) {
 	s.Helper()

@@ -100,8 +100,8 @@ var targetFaults = []fault{
 		do: plainRestore(replaced("citext", "nosuch")),
 	},
 	{
-		name: "restore, tablespace folder missing", what: "the folder of a tablespace is missing",
-		exit: 1, says: []string{"restoring the globals (roles and tablespaces)", `directory "/nonexistent/folder" does not exist`, "58P01"},
+		name: "restore, tablespace directory missing", what: "the directory of a tablespace is missing",
+		exit: 1, says: []string{"restoring the globals (roles and tablespaces)", `directory "/nonexistent/directory" does not exist`, "58P01"},
 		target: outcome{"everything; what was in it is in the default tablespace", func(s *scene) {
 			everything.check(s)
 			s.finds("SELECT count(*) FROM far", "3")
@@ -117,7 +117,7 @@ var targetFaults = []fault{
 			s.plakar.SourceAdd("there", origin.URL("origin"), origin.BinDirOption())
 			s.snapshot = s.plakar.MustBackup("@there")
 			s.altered(func(files map[string]string) {
-				files[globalsFile] = strings.ReplaceAll(files[globalsFile], dir, "/nonexistent/folder")
+				files[globalsFile] = strings.ReplaceAll(files[globalsFile], dir, "/nonexistent/directory")
 			})
 			s.destination(nil)
 			return s.end(s.restore())

@@ -11,8 +11,8 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
 
-// tools makes a folder of client tools, with shell scripts in place of some. REAL
-// in a script is the folder of the real ones; what a script does not say otherwise,
+// tools makes a directory of client tools, with shell scripts in place of some. REAL
+// in a script is the directory of the real ones; what a script does not say otherwise,
 // it answers about its version.
 func (s *scene) tools(scripts map[string]string) string {
 	s.Helper()
@@ -43,8 +43,8 @@ func withTool(script string) func(s *scene) harness.Result {
 	}
 }
 
-// toolFolder backs up with tools that act has changed.
-func toolFolder(act func(s *scene, dir string)) func(s *scene) harness.Result {
+// toolDirectory backs up with tools that act has changed.
+func toolDirectory(act func(s *scene, dir string)) func(s *scene) harness.Result {
 	return func(s *scene) harness.Result {
 		option := s.tools(nil)
 		act(s, strings.TrimPrefix(option, "pg_bin_dir="))
@@ -75,31 +75,31 @@ var toolFaults = []fault{
 	{
 		name: "backup, no pg_dump", what: "pg_dump is not there",
 		exit: 1, says: []string{`option "pg_bin_dir"`, "pg_dump", "no such file or directory"},
-		do: toolFolder(func(s *scene, dir string) { must(s, os.Remove(filepath.Join(dir, "pg_dump"))) }),
+		do: toolDirectory(func(s *scene, dir string) { must(s, os.Remove(filepath.Join(dir, "pg_dump"))) }),
 	},
 	{
 		name: "backup, no pg_dumpall", what: "pg_dumpall is not there",
 		exit: 1, says: []string{`option "pg_bin_dir"`, "has pg_dump but no pg_dumpall"},
-		do: toolFolder(func(s *scene, dir string) { must(s, os.Remove(filepath.Join(dir, "pg_dumpall"))) }),
+		do: toolDirectory(func(s *scene, dir string) { must(s, os.Remove(filepath.Join(dir, "pg_dumpall"))) }),
 	},
 	{
 		name: "backup, pg_dump not executable", what: "pg_dump is not executable",
 		exit: 1, says: []string{`option "pg_bin_dir"`, "pg_dump", "permission denied"},
-		do: toolFolder(func(s *scene, dir string) {
+		do: toolDirectory(func(s *scene, dir string) {
 			deadTool(s, filepath.Join(dir, "pg_dump"))
 		}),
 	},
 	{
 		name: "backup, pg_dumpall not executable", what: "pg_dumpall is not executable",
 		exit: 1, says: []string{"the globals (roles and tablespaces)", "pg_dumpall", "permission denied"},
-		do: toolFolder(func(s *scene, dir string) {
+		do: toolDirectory(func(s *scene, dir string) {
 			deadTool(s, filepath.Join(dir, "pg_dumpall"))
 		}),
 	},
 	{
 		name: "backup, another program", what: "`pg_dump` is another program",
 		exit: 1, says: []string{`option "pg_bin_dir"`, "its version is not readable"},
-		do: toolFolder(func(s *scene, dir string) {
+		do: toolDirectory(func(s *scene, dir string) {
 			must(s, os.Remove(filepath.Join(dir, "pg_dump")))
 			must(s, os.WriteFile(filepath.Join(dir, "pg_dump"), []byte("#!/bin/sh\necho hello\n"), 0o700)) //nolint:gosec // a program
 		}),

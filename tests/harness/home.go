@@ -40,7 +40,7 @@ func (p *Plakar) install(pkg string) {
 	}
 }
 
-// linkTree makes the folders of a tree anew, and its files by hard links.
+// linkTree makes the directories of a tree anew, and its files by hard links.
 func linkTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

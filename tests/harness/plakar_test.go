@@ -16,8 +16,8 @@ func TestPlakar(t *testing.T) {
 	if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.SourceAdd("folder", "fs://"+dir)
-	id := p.MustBackup("@folder")
+	p.SourceAdd("directory", "fs://"+dir)
+	id := p.MustBackup("@directory")
 	if got := p.Ls(id); !slices.Equal(got, []string{file}) {
 		t.Errorf("ls: %q", got)
 	}

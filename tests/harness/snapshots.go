@@ -69,7 +69,7 @@ func (p *Plakar) Snapshots() []string {
 // time, mode, user, group, size with its unit, path
 var listing = regexp.MustCompile(`^\S+ (\S+)\s+\S+\s+\S+\s+[\d.]+ \w*B (.*)$`)
 
-// Ls returns the paths of a snapshot's entries, folders included, sorted as
+// Ls returns the paths of a snapshot's entries, directories included, sorted as
 // plakar does it.
 func (p *Plakar) Ls(snapshot string) []string {
 	p.tb.Helper()

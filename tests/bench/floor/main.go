@@ -1,4 +1,4 @@
-// Command floor is a plugin that does nothing but hand plakar the files of a folder,
+// Command floor is a plugin that does nothing but hand plakar the files of a directory,
 // through the connection that this project's plugins use. It shows what being a plugin
 // costs by itself: no importer of ours can be faster.
 package main
@@ -17,12 +17,12 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 )
 
-func main() { os.Exit(plugin.Main(os.Args, newFolder, nil)) }
+func main() { os.Exit(plugin.Main(os.Args, newDirectory, nil)) }
 
-// folder is the plugin.Source of the files below a path.
+// directory is the plugin.Source of the files below a path.
 type folder string
 
-func newFolder(_ string, settings map[string]string, _ []string) (plugin.Source, error) {
+func newDirectory(_ string, settings map[string]string, _ []string) (plugin.Source, error) {
 	_, path, _ := strings.Cut(settings["location"], "://")
 	return folder(path), nil
 }
@@ -39,8 +39,8 @@ func (f folder) Ping(context.Context) error {
 	return err
 }
 
-// Send implements plugin.Source.
-func (f folder) Send(_ context.Context, emit func(*connectors.Record) error) error {
+// Backup implements plugin.Source.
+func (f folder) Backup(_ context.Context, emit func(*connectors.Record) error) error {
 	return filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -52,7 +52,7 @@ func (f folder) Send(_ context.Context, emit func(*connectors.Record) error) err
 		name := strings.TrimPrefix(path, string(f))
 		record := &connectors.Record{Pathname: "/" + strings.TrimPrefix(name, "/"), FileInfo: objects.FileInfoFromStat(info)}
 		if info.Mode().IsRegular() {
-			record.Reader = &file{LazyReader: connectors.NewLazyReader(func() (io.ReadCloser, error) { return os.Open(path) })} // #nosec G304 -- of the folder
+			record.Reader = &file{LazyReader: connectors.NewLazyReader(func() (io.ReadCloser, error) { return os.Open(path) })} // #nosec G304 -- of the directory
 		}
 		return emit(record)
 	})
@@ -62,10 +62,10 @@ func (f folder) Send(_ context.Context, emit func(*connectors.Record) error) err
 type file struct{ *connectors.LazyReader }
 
 // Waits reports whether reading waits for a server.
-func (file) Waits() bool { return false }
+func (file) Blocks() bool { return false }
 
-// Settle implements plugin.Source.
-func (folder) Settle(failed []plugin.Failure) error {
+// Finish implements plugin.Source.
+func (folder) Finish(failed []plugin.RecordError) error {
 	for _, f := range failed {
 		return f.Err
 	}

@@ -1,4 +1,4 @@
-package auth
+package rdsauth
 
 import (
 	"errors"
@@ -15,11 +15,11 @@ var weak = []string{"disable", "allow", "prefer"}
 const refusedHint = "an IAM token lets a database user in who is a member of rds_iam, whom the IAM policy allows rds-db:connect, " +
 	"over TLS, when host and port are the ones that RDS gave the server and region is its region"
 
-// Connection describes the connection to the RDS server that o leads to, with a new
+// Parse describes the connection to the RDS server that o leads to, with a new
 // token for every use, and says what is questionable about it. Without a choice of
 // the user's, TLS is required: libpq's default, and a weaker one from the
 // environment, do not count. Neither does a password in the environment.
-func Connection(o options.Connection, region string, environ []string) (conninfo.Info, []string, error) {
+func Parse(o options.Connection, region string, environ []string) (conninfo.Info, []string, error) {
 	info, err := conninfo.Parse(o, secured(environ))
 	if err != nil {
 		return conninfo.Info{}, nil, err

@@ -1,4 +1,4 @@
-package pipe
+package proc
 
 import (
 	"os"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Widen gives the pipe f the largest buffer that an unprivileged process may ask
+// SetPipeSize gives the pipe f the largest buffer that an unprivileged process may ask
 // for by default (/proc/sys/fs/pipe-max-size); without it all works, slower.
-func Widen(f *os.File) {
+func SetPipeSize(f *os.File) {
 	conn, err := f.SyscallConn() // f.Fd would make it block
 	if err != nil {
 		return

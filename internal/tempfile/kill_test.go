@@ -1,4 +1,4 @@
-package scratch
+package tempfile
 
 import (
 	"bufio"
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// runHere makes the test binary a plugin that writes a secret into the folder that
+// runHere makes the test binary a plugin that writes a secret into the directory that
 // the variable names, and waits for its end.
 const runHere = "SCRATCH_RUN_HERE"
 
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	kind, parent, _ := strings.Cut(parent, ":")
-	d := newDir(parent, places()[kind])
+	d := newDir(parent, backends()[kind])
 	f, err := d.Write([]byte("secret"))
 	if err != nil {
 		fmt.Println("error:", err)
@@ -40,11 +40,11 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// places are those that work on this system.
-func places() map[string]place {
-	all := map[string]place{"folder": &folder{}}
+// backends are those that work on this system.
+func backends() map[string]backend {
+	all := map[string]backend{"directory": &lockedDir{}}
 	if runtime.GOOS == "linux" {
-		all["nameless"] = nameless{}
+		all["unlinked"] = unlinked{}
 	}
 	return all
 }
@@ -91,14 +91,14 @@ func (r run) kill(t *testing.T) {
 // those that run alone.
 func TestKilled(t *testing.T) {
 	parent := t.TempDir()
-	living, killed := start(t, "folder", parent), start(t, "folder", parent)
+	living, killed := start(t, "directory", parent), start(t, "directory", parent)
 	killed.kill(t)
 	if text, err := os.ReadFile(killed.file); err != nil || string(text) != "secret" {
 		t.Fatalf("%q, %v: there is nothing to remove", text, err)
 	}
-	d := newDir(parent, &folder{}) // which need not make a file
+	d := newDir(parent, &lockedDir{}) // which need not make a file
 	if _, err := os.Stat(filepath.Dir(killed.file)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the folder of the killed run is still there: %v", err)
+		t.Errorf("the directory of the killed run is still there: %v", err)
 	}
 	f, err := d.Create()
 	if err != nil {
@@ -110,7 +110,7 @@ func TestKilled(t *testing.T) {
 		}
 		info, err := os.Stat(filepath.Dir(path))
 		if err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("mode of the folder: %v, %v", info.Mode(), err)
+			t.Errorf("mode of the directory: %v, %v", info.Mode(), err)
 		}
 	}
 	_ = living.stdin.Close()
@@ -128,7 +128,7 @@ func TestKilledNameless(t *testing.T) {
 		t.Skip("only Linux opens files without a name")
 	}
 	parent := t.TempDir()
-	r := start(t, "nameless", parent)
+	r := start(t, "unlinked", parent)
 	if text, err := os.ReadFile(r.file); err != nil || string(text) != "secret" {
 		t.Errorf("%q, %v: another process cannot read it", text, err)
 	}
@@ -144,14 +144,14 @@ func TestKilledNameless(t *testing.T) {
 	}
 }
 
-// Runs that begin at the same moment do not take one another's folders for left
+// Runs that begin at the same moment do not take one another's directories for left
 // behind.
 func TestBeginTogether(t *testing.T) {
 	parent := t.TempDir()
 	var runs sync.WaitGroup
 	for range 100 {
 		runs.Go(func() {
-			d := newDir(parent, &folder{})
+			d := newDir(parent, &lockedDir{})
 			f, err := d.Write([]byte("mine"))
 			if err != nil {
 				t.Error(err)
@@ -172,14 +172,14 @@ func TestBeginTogether(t *testing.T) {
 }
 
 // What is not ours is not swept away, whatever its name; what is left of runs that were
-// killed while they made or removed their folder is.
+// killed while they made or removed their directory is.
 func TestSweepLeavesOthers(t *testing.T) {
 	parent := t.TempDir()
 	elsewhere := filepath.Join(t.TempDir(), "theirs")
 	if err := os.WriteFile(elsewhere, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{prefix + "unlocked", prefix + "linked", "other-1", making + "young"} {
+	for _, dir := range []string{prefix + "unlocked", prefix + "linked", "other-1", incompletePrefix + "young"} {
 		if err := os.Mkdir(filepath.Join(parent, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -187,18 +187,18 @@ func TestSweepLeavesOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	long := time.Now().Add(-2 * madeSince)
-	for _, dir := range []string{prefix + "empty", making + "old"} {
+	long := time.Now().Add(-2 * staleAfter)
+	for _, dir := range []string{prefix + "empty", incompletePrefix + "old"} {
 		path := filepath.Join(parent, dir)
 		if err := errors.Join(os.Mkdir(path, 0o700), os.Chtimes(path, long, long)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// A link in the lock's place is not followed.
+	// A link in the lock's backend is not followed.
 	if err := os.Symlink(elsewhere, filepath.Join(parent, prefix+"linked", lockName)); err != nil {
 		t.Fatal(err)
 	}
-	d := newDir(parent, &folder{})
+	d := newDir(parent, &lockedDir{})
 	if _, err := d.Create(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package auth
+package rdsauth
 
 import (
 	"slices"
@@ -35,7 +35,7 @@ func TestConnection(t *testing.T) {
 			if c.options.Location == "" {
 				c.options.Location = location
 			}
-			info, warnings, err := Connection(c.options, "eu-west-1", c.environ)
+			info, warnings, err := Parse(c.options, "eu-west-1", c.environ)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func TestConnectionRefused(t *testing.T) {
 		"Unix socket":         {options.Connection{Location: "postgres+aws://u@/?host=/run/postgresql"}, `option "host"`},
 		"SSL mode":            {options.Connection{Location: "postgres+aws://u@h/?sslmode=on"}, `option "ssl_mode"`},
 	} {
-		_, _, err := Connection(c.options, "eu-west-1", nil)
+		_, _, err := Parse(c.options, "eu-west-1", nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v; want %q", name, err, c.want)
 		}
@@ -70,7 +70,7 @@ func TestConnectionRefused(t *testing.T) {
 // What the tools get: a token, and no password from elsewhere.
 func TestToolsGetTheToken(t *testing.T) {
 	key := isolate(t)
-	info, _, err := Connection(options.Connection{Location: location}, "eu-west-1", []string{"PGPASSWORD=other", "HOME=/h"})
+	info, _, err := Parse(options.Connection{Location: location}, "eu-west-1", []string{"PGPASSWORD=other", "HOME=/h"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package scratch
+package tempfile
 
 import (
 	"errors"
@@ -12,21 +12,21 @@ import (
 
 const (
 	lockName = "lock"
-	// making begins the name of a folder whose lock is not held yet.
-	making = "plakar-postgresql.new-"
-	// madeSince is how old such a folder has to be to be taken for left behind.
-	madeSince = time.Hour
+	// incompletePrefix begins the name of a directory whose lock is not held yet.
+	incompletePrefix = "plakar-postgresql.new-"
+	// staleAfter is how old such a directory has to be to be taken for left behind.
+	staleAfter = time.Hour
 )
 
-// folder is a folder of named files, with a lock file that its run holds. It gets
+// lockedDir is a directory of named files, with a lock file that its run holds. It gets
 // the name by which other runs find it when the lock is held, and loses the lock file
 // last: who finds it unlocked may remove it, and nothing in it outlives the lock file.
-type folder struct {
+type lockedDir struct {
 	path string // "" until the first file is made
 	lock *os.File
 }
 
-func (p *folder) create(parent string) (*os.File, string, error) {
+func (p *lockedDir) create(parent string) (*os.File, string, error) {
 	if p.path == "" {
 		if err := p.open(parent); err != nil {
 			return nil, "", err
@@ -39,8 +39,8 @@ func (p *folder) create(parent string) (*os.File, string, error) {
 	return f, f.Name(), nil
 }
 
-func (p *folder) open(parent string) error {
-	made, err := os.MkdirTemp(parent, making)
+func (p *lockedDir) open(parent string) error {
+	made, err := os.MkdirTemp(parent, incompletePrefix)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (p *folder) open(parent string) error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(made))
 	}
-	path := filepath.Join(parent, prefix+strings.TrimPrefix(filepath.Base(made), making))
+	path := filepath.Join(parent, prefix+strings.TrimPrefix(filepath.Base(made), incompletePrefix))
 	if err := os.Rename(made, path); err != nil {
 		return errors.Join(err, os.RemoveAll(made), lock.Close())
 	}
@@ -56,19 +56,19 @@ func (p *folder) open(parent string) error {
 	return nil
 }
 
-func (p *folder) remove(path string) error { return os.Remove(path) }
+func (p *lockedDir) remove(path string) error { return os.Remove(path) }
 
-func (p *folder) close() error {
+func (p *lockedDir) close() error {
 	if p.path == "" {
 		return nil
 	}
-	err := removeFolder(p.path)
+	err := removeDir(p.path)
 	p.path = ""
 	return errors.Join(err, p.lock.Close())
 }
 
-// removeFolder removes the lock file last.
-func removeFolder(dir string) error {
+// removeDir removes the lock file last.
+func removeDir(dir string) error {
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -84,9 +84,9 @@ func removeFolder(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-func (p *folder) sweep(parent string) { sweep(parent) }
+func (p *lockedDir) sweep(parent string) { sweep(parent) }
 
-// sweep removes the folders below parent that no running plugin holds. What
+// sweep removes the directories below parent that no running plugin holds. What
 // belongs to another user stays.
 func sweep(parent string) {
 	dirs, _ := filepath.Glob(filepath.Join(parent, prefix+"*"))
@@ -96,12 +96,12 @@ func sweep(parent string) {
 			_ = os.Remove(dir) // if it is empty: the lock file went last
 			continue
 		}
-		_ = removeFolder(dir)
+		_ = removeDir(dir)
 		_ = lock.Close()
 	}
-	unfinished, _ := filepath.Glob(filepath.Join(parent, making+"*"))
+	unfinished, _ := filepath.Glob(filepath.Join(parent, incompletePrefix+"*"))
 	for _, dir := range unfinished {
-		if info, err := os.Lstat(dir); err == nil && time.Since(info.ModTime()) > madeSince {
+		if info, err := os.Lstat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
 			_ = os.Remove(filepath.Join(dir, lockName))
 			_ = os.Remove(dir)
 		}
@@ -110,7 +110,7 @@ func sweep(parent string) {
 
 // lockFile takes the exclusive lock in dir, without waiting.
 func lockFile(dir string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|unix.O_NOFOLLOW|flag, 0o600) // #nosec G304 -- our own folder
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|unix.O_NOFOLLOW|flag, 0o600) // #nosec G304 -- our own directory
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package scratch
+package tempfile
 
 import (
 	"errors"
@@ -19,10 +19,10 @@ func entries(t *testing.T, dir string) []fs.DirEntry {
 }
 
 func TestFile(t *testing.T) {
-	for kind, p := range places() {
+	for kind, p := range backends() {
 		t.Run(kind, func(t *testing.T) {
 			parent := t.TempDir()
-			testFile(t, parent, newDir(parent, p), kind == "nameless")
+			testFile(t, parent, newDir(parent, p), kind == "unlinked")
 		})
 	}
 	t.Run("default", func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestFile(t *testing.T) {
 	})
 }
 
-func testFile(t *testing.T, parent string, d *Dir, nameless bool) {
+func testFile(t *testing.T, parent string, d *Dir, unlinked bool) {
 	t.Helper()
 	if len(entries(t, parent)) != 0 {
 		t.Error("something is there before the first file")
@@ -54,7 +54,7 @@ func testFile(t *testing.T, parent string, d *Dir, nameless bool) {
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if nameless && len(entries(t, parent)) != 0 {
+	if unlinked && len(entries(t, parent)) != 0 {
 		t.Error("the file has a name, and would be left behind by SIGKILL")
 	}
 	if err := other.Remove(); err != nil {
@@ -77,6 +77,6 @@ func testFile(t *testing.T, parent string, d *Dir, nameless bool) {
 func TestMissingFolder(t *testing.T) {
 	_, err := New(t.TempDir() + "/nowhere").Create()
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "nowhere") {
-		t.Errorf("%v does not name the folder", err)
+		t.Errorf("%v does not name the directory", err)
 	}
 }

@@ -1,13 +1,13 @@
-// Package scratch owns the temporary files of a run: PEM material for the
+// Package tempfile owns the temporary files of a run: PEM material for the
 // client tools and dumps that wait to be restored.
 //
 // plakar ends a plugin with SIGKILL when the user presses Ctrl-C, so nothing can
 // be removed at the end. On Linux the files therefore have no name in the file
 // system from the start: they are reached through /proc/PID/fd, by the tools as
-// well, and vanish with the plugin. Elsewhere they live in one folder of the
+// well, and vanish with the plugin. Elsewhere they live in one directory of the
 // run, mode 0700, which a lock tells from those that a killed plugin left
 // behind; the next run removes those.
-package scratch
+package tempfile
 
 import (
 	"errors"
@@ -21,16 +21,16 @@ import (
 type Dir struct {
 	parent string
 
-	mu    sync.Mutex
-	files map[*File]struct{}
-	place place
+	mu      sync.Mutex
+	files   map[*File]struct{}
+	backend backend
 }
 
-// prefix begins the names of everything that is made in a temporary folder.
+// prefix begins the names of everything that is made in a temporary directory.
 const prefix = "plakar-postgresql-"
 
-// place is where and how files are made. Its methods are called one at a time.
-type place interface {
+// backend is where and how files are made. Its methods are called one at a time.
+type backend interface {
 	// sweep removes what killed runs left below parent.
 	sweep(parent string)
 	// create makes an empty file below parent, and returns the path to open it by.
@@ -51,28 +51,28 @@ type File struct {
 }
 
 // New returns a Dir whose files are in parent, or in the system's temporary
-// folder when parent is empty. What killed runs left there is removed; nothing is
+// directory when parent is empty. What killed runs left there is removed; nothing is
 // written before the first file is made.
 func New(parent string) *Dir {
 	if parent == "" {
 		parent = os.TempDir()
 	}
 	if runtime.GOOS == "linux" {
-		return newDir(parent, nameless{})
+		return newDir(parent, unlinked{})
 	}
-	return newDir(parent, &folder{})
+	return newDir(parent, &lockedDir{})
 }
 
-func newDir(parent string, p place) *Dir {
-	p.sweep(parent)
-	return &Dir{parent: parent, files: make(map[*File]struct{}), place: p}
+func newDir(parent string, b backend) *Dir {
+	b.sweep(parent)
+	return &Dir{parent: parent, files: make(map[*File]struct{}), backend: b}
 }
 
 // Create makes an empty file.
 func (d *Dir) Create() (*File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	f, path, err := d.place.create(d.parent)
+	f, path, err := d.backend.create(d.parent)
 	if err != nil {
 		return nil, fmt.Errorf("creating a temporary file in %s: %w", d.parent, err)
 	}
@@ -105,7 +105,7 @@ func (d *Dir) remove(f *File) error {
 		return nil
 	}
 	delete(d.files, f)
-	return errors.Join(f.Close(), d.place.remove(f.Path))
+	return errors.Join(f.Close(), d.backend.remove(f.Path))
 }
 
 // Close removes all files that are left.
@@ -116,5 +116,5 @@ func (d *Dir) Close() error {
 	for f := range d.files {
 		errs = append(errs, d.remove(f))
 	}
-	return errors.Join(append(errs, d.place.close())...)
+	return errors.Join(append(errs, d.backend.close())...)
 }
