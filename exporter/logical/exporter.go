@@ -29,7 +29,6 @@ type Exporter struct {
 	info     conninfo.Info
 	files    *tempfile.Dir
 	secrets  *tempfile.Dir // PEM files
-	work     *work
 
 	server *server // nil before the first record
 
@@ -71,7 +70,7 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		protocol: protocol, options: o, info: info, files: tempfile.New(o.SpoolDir), secrets: tempfile.New(""), work: newWork(),
+		protocol: protocol, options: o, info: info, files: tempfile.New(o.SpoolDir), secrets: tempfile.New(""),
 		seen: make(map[string]string), folders: make(map[string]*folder), dirs: make(map[string]bool),
 		slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
 	}, nil
@@ -84,8 +83,8 @@ func (e *Exporter) Origin() string { return e.info.Origin() }
 func (e *Exporter) Type() string { return e.protocol }
 
 // Close implements plugin.Target.
-func (e *Exporter) Close() error {
-	return errors.Join(e.work.close(), e.files.Close(), e.secrets.Close())
+func (e *Exporter) Close(context.Context) error {
+	return errors.Join(e.files.Close(), e.secrets.Close())
 }
 
 // Ping implements plugin.Target: it connects and looks for the tools.
@@ -96,7 +95,6 @@ func (e *Exporter) Ping(ctx context.Context) error {
 
 // Restore implements plugin.Target.
 func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
-	defer e.work.begin()()
 	if e.server == nil {
 		var err error
 		if e.server, err = e.look(ctx); err != nil {

@@ -84,7 +84,6 @@ func (e *Exporter) inParallel(ctx context.Context, a *archive, restore func(cont
 // inBackground runs restore, after which nothing more is begun if it fails and
 // exit_on_error is set.
 func (e *Exporter) inBackground(ctx context.Context, restore func(context.Context) error) {
-	defer e.work.begin()()
 	if e.stopOn(restore(ctx)) != nil {
 		e.stopped.Store(true)
 	}
@@ -93,13 +92,18 @@ func (e *Exporter) inBackground(ctx context.Context, restore func(context.Contex
 // Finish implements plugin.Target: it restores what waited and checks that
 // everything was there.
 func (e *Exporter) Finish(ctx context.Context) error {
-	defer e.work.begin()()
 	err := e.restoreWaiting(ctx)
 	e.running.Wait() // they acknowledge, which they may do no later than now
 	if err != nil {
 		return err
 	}
 	return errors.Join(e.finishFolders(ctx), e.checkNames(), e.checkMissing(), e.checkAny())
+}
+
+// Abort implements plugin.Target: what waited is not restored.
+func (e *Exporter) Abort() {
+	e.waiting = nil
+	e.running.Wait()
 }
 
 // checkNames refuses names in "databases" that the snapshot does not have.

@@ -50,8 +50,6 @@ type replacement struct {
 // replaceDatabase creates a database with p's statement in the place of the one that is
 // called target.
 func (e *Exporter) replaceDatabase(ctx context.Context, conn *pgx.Conn, source, target string, p properties) error {
-	ctx, done := e.work.enter(ctx)
-	defer done()
 	r := replacement{e: e, conn: conn, old: oldDatabase{name: target}}
 	err := conn.QueryRow(ctx, `
 		SELECT pg_catalog.pg_backend_pid()::text, oid, datallowconn, datistemplate, datconnlimit

@@ -19,7 +19,7 @@ func TestSecretsAreNotSpooled(t *testing.T) {
 	if err := target.Ping(context.Background()); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v: want an error from connecting", err)
 	}
-	if err := target.Close(); err != nil {
+	if err := target.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 const (
-	// undoTime is how long undoing may take: a plugin that plakar ends has a few seconds.
-	undoTime = 3 * time.Second
 	// pollTime is how often it is looked whether something has happened.
 	pollTime = 50 * time.Millisecond
 )
@@ -19,7 +19,7 @@ const (
 // undo puts the old database back and drops the new one, as far as it got. The
 // connection may be gone, and the context with it: it uses one of its own.
 func (r *replacement) undo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	ctx, cancel := shutdown.CleanupContext(ctx)
 	defer cancel()
 	if err := r.tryUndo(ctx); err != nil {
 		return fmt.Errorf("undoing it: %w\nhint: the next restore with recreate=true drops the databases %q and %q if they are left", err, r.fresh, r.aside)

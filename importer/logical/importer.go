@@ -73,11 +73,11 @@ func (i *Importer) Origin() string { return i.info.Origin() }
 func (i *Importer) Type() string { return i.protocol }
 
 // Close implements plugin.Source.
-func (i *Importer) Close() error {
+func (i *Importer) Close(ctx context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, h := range i.holders {
-		h.close(context.Background())
+		h.close(ctx)
 	}
 	return i.files.Close()
 }

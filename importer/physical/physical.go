@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
@@ -20,10 +19,6 @@ type Importer struct {
 	info     conninfo.Info
 	secrets  *tempfile.Dir // PEM files
 	spooled  *tempfile.Dir
-
-	mu      sync.Mutex
-	stop    context.CancelFunc // of a running Send
-	running sync.WaitGroup
 }
 
 var _ plugin.NoExcludes = (*Importer)(nil)
@@ -81,27 +76,9 @@ func (i *Importer) Finish(failed []plugin.RecordError) error {
 	return errors.Join(errs...)
 }
 
-// Close implements plugin.Source. It ends a running backup.
-func (i *Importer) Close() error {
-	i.mu.Lock()
-	if i.stop != nil {
-		i.stop()
-	}
-	i.mu.Unlock()
-	i.running.Wait()
+// Close implements plugin.Source.
+func (i *Importer) Close(context.Context) error {
 	return errors.Join(i.secrets.Close(), i.spooled.Close())
-}
-
-// begin makes the context of a Send, which Close can end.
-func (i *Importer) begin(ctx context.Context) (context.Context, func()) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	ctx, i.stop = context.WithCancel(ctx)
-	i.running.Add(1)
-	return ctx, func() {
-		i.stop()
-		i.running.Done()
-	}
 }
 
 // checkSpool refuses a spool_dir that is no directory; one that is full or read-only is

@@ -31,8 +31,8 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 			stopDocument()
 		}
 	}()
-	ctx, end := i.begin(ctx)
-	defer end()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	s, err := i.look(ctx)
 	if err != nil {
 		return err

@@ -6,138 +6,207 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 
+	protocol "github.com/PlakarKorp/integration-grpc"
+	proto "github.com/PlakarKorp/integration-grpc/exporter"
 	"github.com/PlakarKorp/kloset/connectors"
-	"github.com/PlakarKorp/kloset/connectors/exporter"
-	"github.com/PlakarKorp/kloset/location"
+	"google.golang.org/grpc"
 )
 
-// Target is a server that is restored to.
-type Target interface {
-	// Origin tells servers apart, Type is the protocol.
-	Origin() string
-	Type() string
-	// Ping checks that a restore could begin.
-	Ping(ctx context.Context) error
-	// Restore restores one record, whose content (nil if it has none) may be
-	// read only until Restore returns. ack has to be called once for every record,
-	// at the latest in Finish. An error means to stop at once.
-	Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error
-	// Finish is called after the last record and returns when all is done. Its
-	// error is one of the restore as a whole.
-	Finish(ctx context.Context) error
-	// Close frees what the Target holds. It may be called more than once.
-	Close() error
+// exportStream is the call that has a whole restore: records with their content come in,
+// results go out.
+type exportStream = grpc.BidiStreamingServer[proto.ExportRequest, proto.ExportResponse]
+
+// exporterServer serves a Target to plakar.
+type exporterServer struct {
+	proto.UnimplementedExporterServer
+
+	create NewTarget
+	calls  *calls
+	target Target // nil before Init
 }
 
-// Exporter serves a Target to plakar.
-type Exporter struct{ target Target }
+func registerExporter(create NewTarget, c *calls) func(*grpc.Server) {
+	return func(server *grpc.Server) {
+		proto.RegisterExporterServer(server, &exporterServer{create: create, calls: c})
+	}
+}
 
-var _ exporter.Exporter = (*Exporter)(nil)
+// Init implements proto.ExporterServer.
+func (s *exporterServer) Init(ctx context.Context, request *proto.InitRequest) (*proto.InitResponse, error) {
+	_, done, err := s.calls.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	target, err := s.create(request.GetProto(), request.GetConfig(), os.Environ())
+	if err != nil {
+		return nil, sanitizeError(err)
+	}
+	s.target, s.calls.close = target, target.Close
+	return &proto.InitResponse{Origin: target.Origin(), Type: target.Type(), Root: "/"}, nil
+}
 
-// NewExporter returns the exporter for t.
-func NewExporter(t Target) *Exporter { return &Exporter{target: t} }
+// Ping implements proto.ExporterServer.
+func (s *exporterServer) Ping(ctx context.Context, _ *proto.PingRequest) (*proto.PingResponse, error) {
+	ctx, done, err := s.calls.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return &proto.PingResponse{}, sanitizeError(s.target.Ping(ctx))
+}
 
-// Origin implements exporter.Exporter.
-func (e *Exporter) Origin() string { return e.target.Origin() }
+// Close implements proto.ExporterServer.
+func (s *exporterServer) Close(context.Context, *proto.CloseRequest) (*proto.CloseResponse, error) {
+	return &proto.CloseResponse{}, sanitizeError(s.calls.end())
+}
 
-// Type implements exporter.Exporter.
-func (e *Exporter) Type() string { return e.target.Type() }
+// Export implements proto.ExporterServer.
+func (s *exporterServer) Export(stream exportStream) error {
+	ctx, done, err := s.calls.begin(stream.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &restore{stream: stream, target: s.target, cancel: cancel}
+	if err := r.records(ctx); err != nil {
+		// First, so that nothing that waits takes this for the end of a whole restore.
+		cancel(err)
+		s.target.Abort()
+		err = sanitizeError(errors.Join(append(r.failures(), err)...))
+		// plakar is still sending and may notice that before it reads the error.
+		slog.Error(err.Error())
+		return err
+	}
+	err = s.target.Finish(ctx)
+	return sanitizeError(errors.Join(append(r.failures(), err)...))
+}
 
-// Root implements exporter.Exporter.
-func (e *Exporter) Root() string { return "/" }
+// restore is one call of Export.
+type restore struct {
+	stream exportStream
+	target Target
+	cancel context.CancelCauseFunc
 
-// Flags implements exporter.Exporter.
-func (e *Exporter) Flags() location.Flags { return 0 }
+	mu     sync.Mutex // guards failed and sending
+	failed []error
+}
 
-// Ping implements exporter.Exporter.
-func (e *Exporter) Ping(ctx context.Context) error { return limit(e.target.Ping(ctx)) }
-
-// Close implements exporter.Exporter.
-func (e *Exporter) Close(context.Context) error { return e.target.Close() }
-
-// Export implements exporter.Exporter.
-func (e *Exporter) Export(ctx context.Context, records <-chan *connectors.Record, results chan<- *connectors.Result) error {
-	var failures errorList
+// records takes in one record after another until plakar has sent all.
+func (r *restore) records(ctx context.Context) error {
 	for {
-		var record *connectors.Record
-		var more bool
-		select {
-		case record, more = <-records:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		request, err := r.stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("receiving the next record from plakar: %w", err)
+		case request.GetRecord() == nil:
+			return fmt.Errorf("plakar sent %T in place of a record", request.GetPacket())
 		}
-		if !more {
-			break
+		record, err := protocol.RecordFromProto(request.GetRecord())
+		if err != nil {
+			return fmt.Errorf("reading the next record of plakar: %w", err)
 		}
-		if err := e.receive(ctx, record, results, &failures); err != nil {
-			err = limit(errors.Join(append(failures.all(), err)...))
-			// plakar is still sending and may notice that before it reads the error.
-			slog.Error(err.Error())
+		var content *recordReader
+		if request.GetRecord().GetHasReader() {
+			content = &recordReader{stream: r.stream}
+		}
+		if err := r.record(ctx, record, content); err != nil {
 			return err
 		}
 	}
-	err := e.target.Finish(ctx)
-	close(results)
-	return limit(errors.Join(append(failures.all(), err)...))
 }
 
-// receive hands one record to the target and sends plakar its result.
-func (e *Exporter) receive(ctx context.Context, record *connectors.Record, results chan<- *connectors.Result, failures *errorList) error {
-	ack := func(err error) {
-		if err != nil {
-			failures.add(err)
-		}
-		result := &connectors.Result{Record: *record, Err: limit(err)}
-		result.Record.Reader = nil
-		select {
-		case results <- result:
-		case <-ctx.Done():
-		}
-	}
+// record hands one record to the target. What the target did not read of the content is
+// taken in, for the next record comes after it, unless the restore stops there.
+func (r *restore) record(ctx context.Context, record *connectors.Record, content *recordReader) error {
+	ack := func(err error) { r.acknowledge(record, err) }
 	switch {
 	case record.Err != nil:
 		ack(fmt.Errorf("%s: %w", record.Pathname, record.Err))
-		return nil //nolint:nilerr // it is acknowledged
-	case record.Reader == nil:
-		return e.target.Restore(ctx, record, nil, ack)
+		if content == nil {
+			return nil //nolint:nilerr // it is acknowledged
+		}
+		return content.drain()
+	case content == nil:
+		return r.target.Restore(ctx, record, nil, ack)
 	}
-	content := &content{r: record.Reader}
-	err := e.target.Restore(ctx, record, content, ack)
-	// Closing takes in what was not read; the next record comes after that.
-	return errors.Join(err, record.Reader.Close())
-}
-
-// content makes the end of a record's content stick: behind it, the SDK's reader
-// would read into the next record.
-type content struct {
-	r   io.Reader
-	err error
-}
-
-func (c *content) Read(p []byte) (int, error) {
-	if c.err != nil || len(p) == 0 {
-		return 0, c.err
+	if err := r.target.Restore(ctx, record, content, ack); err != nil {
+		return err
 	}
-	n, err := c.r.Read(p)
-	c.err = err
-	return n, err
+	return content.drain()
 }
 
-type errorList struct {
-	mu   sync.Mutex
-	errs []error
+// acknowledge sends plakar the result of a record.
+func (r *restore) acknowledge(record *connectors.Record, err error) {
+	result := protocol.ResultToProto(&connectors.Result{Record: *record, Err: sanitizeError(err)})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.failed = append(r.failed, err)
+	}
+	if err := r.stream.Send(&proto.ExportResponse{Result: result}); err != nil {
+		r.cancel(err)
+	}
 }
 
-func (l *errorList) add(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.errs = append(l.errs, err)
+func (r *restore) failures() []error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]error(nil), r.failed...)
 }
 
-func (l *errorList) all() []error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]error(nil), l.errs...)
+// recordReader is the content of a record: messages until an empty one.
+type recordReader struct {
+	stream exportStream
+	buf    []byte // of the last message
+	err    error  // how the content ended, which stays: behind it begins the next record
+}
+
+// Read implements io.Reader.
+func (r *recordReader) Read(p []byte) (int, error) {
+	for len(r.buf) == 0 && r.err == nil && len(p) > 0 {
+		r.buf, r.err = r.next()
+	}
+	if len(r.buf) == 0 {
+		return 0, r.err
+	}
+	n := copy(p, r.buf)
+	r.buf = r.buf[n:]
+	return n, nil
+}
+
+func (r *recordReader) next() ([]byte, error) {
+	request, err := r.stream.Recv()
+	if errors.Is(err, io.EOF) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, fmt.Errorf("receiving the content from plakar: %w", err)
+	}
+	chunk, ok := request.GetPacket().(*proto.ExportRequest_Chunk)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("plakar sent %T in place of content", request.GetPacket())
+	case len(chunk.Chunk) == 0:
+		return nil, io.EOF
+	}
+	return chunk.Chunk, nil
+}
+
+// drain takes in what was not read.
+func (r *recordReader) drain() error {
+	for r.err == nil {
+		_, r.err = r.next()
+	}
+	if errors.Is(r.err, io.EOF) {
+		return nil
+	}
+	return r.err
 }

@@ -3,104 +3,127 @@ package plugin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"sync"
 
+	protocol "github.com/PlakarKorp/integration-grpc"
+	proto "github.com/PlakarKorp/integration-grpc/importer"
 	"github.com/PlakarKorp/kloset/connectors"
-	"github.com/PlakarKorp/kloset/connectors/importer"
 	"github.com/PlakarKorp/kloset/location"
+	"google.golang.org/grpc"
 )
 
-// Source is a server that is backed up.
-type Source interface {
-	// Origin tells servers apart, Type is the protocol.
-	Origin() string
-	Type() string
-	// Ping checks that a backup could begin.
-	Ping(ctx context.Context) error
-	// Backup passes all records to emit, which returns when plakar has taken the
-	// record, not when it has read it.
-	Backup(ctx context.Context, emit func(*connectors.Record) error) error
-	// Finish is called after a successful Send, when plakar is done with every
-	// record, and says what the failed ones mean: nil keeps the snapshot.
-	Finish(failed []RecordError) error
-	// Close frees what the Source holds. It may be called more than once.
-	Close() error
+// importStream is the call that has a whole backup: records go out, acknowledgements
+// come in.
+type importStream = grpc.BidiStreamingServer[proto.ImportRequest, proto.ImportResponse]
+
+// importerServer serves a Source to plakar.
+type importerServer struct {
+	proto.UnimplementedImporterServer
+
+	create  NewSource
+	calls   *calls
+	source  Source // nil before Init
+	pending *pendingRecords
+	buffers sync.Pool // *[]byte of messageSize: one cleared for every file is half a plugin's work
 }
 
-// NoExcludes is a Source whose records are of use only all together.
-type NoExcludes interface {
-	Source
-	// RefuseExcludes is why plakar must not leave records out.
-	RefuseExcludes() error
+func registerImporter(create NewSource, c *calls) func(*grpc.Server) {
+	return func(server *grpc.Server) {
+		proto.RegisterImporterServer(server, newImporterServer(create, c))
+	}
 }
 
-// ErrAborted is what the reader of a record returns when its content ends early
-// because of a failure that Send itself returns.
-var ErrAborted = errors.New("the backup failed before the end of this file")
-
-// RecordError is a record whose content could not be read to its end.
-type RecordError struct {
-	Pathname string
-	Err      error
+func newImporterServer(create NewSource, c *calls) *importerServer {
+	return &importerServer{create: create, calls: c, pending: newPendingRecords(), buffers: sync.Pool{New: func() any {
+		b := make([]byte, messageSize)
+		return &b
+	}}}
 }
 
-// Importer serves a Source to plakar.
-type Importer struct{ source Source }
+// Init implements proto.ImporterServer.
+func (s *importerServer) Init(ctx context.Context, request *proto.InitRequest) (*proto.InitResponse, error) {
+	ctx, done, err := s.calls.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	source, err := s.create(request.GetProto(), request.GetConfig(), os.Environ())
+	if err != nil {
+		return nil, sanitizeError(err)
+	}
+	if n, ok := source.(NoExcludes); ok && len(request.GetOptions().GetExcludes()) > 0 {
+		return nil, sanitizeError(errors.Join(n.RefuseExcludes(), source.Close(ctx)))
+	}
+	s.source, s.calls.close = source, source.Close
+	return &proto.InitResponse{
+		Origin: source.Origin(), Type: source.Type(), Root: "/",
+		// Import is called once, and waits for acknowledgements.
+		Flags: uint32(location.FLAG_STREAM | location.FLAG_NEEDACK),
+	}, nil
+}
 
-var _ importer.Importer = (*Importer)(nil)
+// Ping implements proto.ImporterServer.
+func (s *importerServer) Ping(ctx context.Context, _ *proto.PingRequest) (*proto.PingResponse, error) {
+	ctx, done, err := s.calls.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return &proto.PingResponse{}, sanitizeError(s.source.Ping(ctx))
+}
 
-// NewImporter returns the importer for s.
-func NewImporter(s Source) *Importer { return &Importer{source: s} }
+// Close implements proto.ImporterServer.
+func (s *importerServer) Close(context.Context, *proto.CloseRequest) (*proto.CloseResponse, error) {
+	return &proto.CloseResponse{}, sanitizeError(s.calls.end())
+}
 
-// Origin implements importer.Importer.
-func (i *Importer) Origin() string { return i.source.Origin() }
-
-// Type implements importer.Importer.
-func (i *Importer) Type() string { return i.source.Type() }
-
-// Root implements importer.Importer.
-func (i *Importer) Root() string { return "/" }
-
-// Flags implements importer.Importer: Import is called once, and waits for
-// acknowledgements.
-func (i *Importer) Flags() location.Flags { return location.FLAG_STREAM | location.FLAG_NEEDACK }
-
-// Ping implements importer.Importer.
-func (i *Importer) Ping(ctx context.Context) error { return limit(i.source.Ping(ctx)) }
-
-// Close implements importer.Importer.
-func (i *Importer) Close(context.Context) error { return i.source.Close() }
-
-// Import implements importer.Importer.
-func (i *Importer) Import(ctx context.Context, records chan<- *connectors.Record, results <-chan *connectors.Result) error {
-	pending := &ledger{readers: make(map[string]*reader), changed: make(chan struct{}, 1)}
+// Import implements proto.ImporterServer.
+func (s *importerServer) Import(stream importStream) error {
+	ctx, done, err := s.calls.begin(stream.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	// What plakar left open is closed when the processes behind it know of their end.
+	defer s.pending.close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	acknowledged := make(chan error, 1)
 	go func() {
-		for result := range results {
-			pending.settle(result.Record.Pathname)
-		}
+		err := s.receiveResults(stream)
+		cancelOnError(cancel, err)
+		acknowledged <- err
 	}()
-	err := i.source.Backup(ctx, func(record *connectors.Record) error {
-		pending.add(record)
-		select {
-		case records <- record:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if err := s.backup(ctx, stream); err != nil {
+		return sanitizeError(err)
+	}
+	return <-acknowledged
+}
+
+// backup sends all records, waits until plakar is done with them, and announces success,
+// after which plakar does not listen any more. An error is returned when plakar has
+// acknowledged all that was sent: it may otherwise report "EOF" in its place.
+func (s *importerServer) backup(ctx context.Context, stream importStream) error {
+	var sending sync.Mutex
+	err := s.source.Backup(ctx, func(record *connectors.Record) error {
+		s.pending.add(record)
+		sending.Lock()
+		defer sending.Unlock()
+		return stream.Send(&proto.ImportResponse{Record: protocol.RecordToProto(record)})
 	})
-	if waitErr := pending.wait(ctx); waitErr != nil {
-		return limit(waitErr)
+	if waitErr := s.pending.wait(ctx); waitErr != nil {
+		return waitErr
 	}
 	if err != nil {
-		return limit(errors.Join(append([]error{err}, causes(pending.failed)...)...))
+		return errors.Join(append([]error{err}, causes(s.pending.failed)...)...)
 	}
-	if err := i.source.Finish(pending.failed); err != nil {
-		return limit(err)
+	if err := s.source.Finish(s.pending.failed); err != nil {
+		return err
 	}
-	close(records)
-	return nil
+	return stream.Send(&proto.ImportResponse{Finished: true})
 }
 
 func causes(failed []RecordError) []error {
@@ -113,113 +136,55 @@ func causes(failed []RecordError) []error {
 	return errs
 }
 
-// ledger keeps the records that plakar has not acknowledged yet.
-type ledger struct {
-	mu      sync.Mutex
-	readers map[string]*reader // by pathname; nil for a record without content
-	failed  []RecordError
-	changed chan struct{}
-}
-
-func (l *ledger) add(record *connectors.Record) {
-	var r *reader
-	if record.Reader != nil {
-		r = &reader{ReadCloser: record.Reader}
-		record.Reader = r
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.readers[record.Pathname] = r
-}
-
-// settle is called when plakar is done with the record at pathname.
-func (l *ledger) settle(pathname string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r, there := l.readers[pathname]
-	if !there {
-		return
-	}
-	delete(l.readers, pathname)
-	if r != nil {
-		if err := r.outcome(); err != nil {
-			l.failed = append(l.failed, RecordError{Pathname: pathname, Err: err})
-		}
-	}
-	select {
-	case l.changed <- struct{}{}:
-	default:
-	}
-}
-
-// wait returns when every record has been acknowledged.
-func (l *ledger) wait(ctx context.Context) error {
+// receiveResults takes in acknowledgements until plakar has sent all.
+func (s *importerServer) receiveResults(stream importStream) error {
 	for {
-		l.mu.Lock()
-		left := len(l.readers)
-		l.mu.Unlock()
-		if left == 0 {
+		request, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		select {
-		case <-l.changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err != nil {
+			return err
 		}
+		record := request.GetResult().GetHeader()
+		s.pending.acknowledge(record.GetPathname(), record.GetFileInfo().GetSize())
 	}
 }
 
-// reader notes how far plakar got with a record's content. plakar may close it
-// unread: the user excluded the file, or the previous snapshot has it.
-type reader struct {
-	io.ReadCloser
-
-	mu     sync.Mutex
-	opened bool
-	err    error // the end: io.EOF, or a failure
-	closed bool
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.opened = true
+// Open implements proto.ImporterServer: it sends a record's content.
+func (s *importerServer) Open(request *proto.OpenRequest, stream grpc.ServerStreamingServer[proto.OpenResponse]) error {
+	_, done, err := s.calls.begin(stream.Context())
 	if err != nil {
-		r.err = err
-		if !errors.Is(err, io.EOF) {
-			return n, limit(err)
+		return err
+	}
+	defer done()
+	c := s.pending.get(request.GetRecord().GetPathname())
+	if c == nil {
+		return fs.ErrNotExist
+	}
+	defer c.closeOrWarn()
+	buffer := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(buffer)
+	for {
+		n, err := c.Read(*buffer)
+		if n > 0 {
+			// Send has copied the chunk when it returns.
+			if err := stream.Send(&proto.OpenResponse{Chunk: (*buffer)[:n]}); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return n, err
 }
 
-// Blocks implements blocker.
-func (r *reader) Blocks() bool {
-	w, ok := r.ReadCloser.(blocker)
-	return !ok || w.Blocks()
-}
-
-func (r *reader) Close() error {
-	r.mu.Lock()
-	closed := r.closed
-	r.closed = true
-	r.mu.Unlock()
-	if closed {
-		return nil
-	}
-	return r.ReadCloser.Close()
-}
-
-func (r *reader) outcome() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case !r.opened || errors.Is(r.err, io.EOF):
-		return nil
-	case r.err != nil:
-		return r.err
-	default:
-		return fmt.Errorf("plakar stopped reading before the end: see its own message; is the store full?")
+// cancelOnError ends what would otherwise wait for ever.
+func cancelOnError(cancel context.CancelCauseFunc, err error) {
+	if err != nil {
+		cancel(err)
 	}
 }

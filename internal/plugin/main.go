@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,14 +9,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
-	"sync"
 	"syscall"
-	"unicode"
 
-	"github.com/PlakarKorp/kloset/connectors"
-	"github.com/PlakarKorp/kloset/connectors/exporter"
-	"github.com/PlakarKorp/kloset/connectors/importer"
+	"google.golang.org/grpc"
+
+	sdk "github.com/PlakarKorp/go-kloset-sdk"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
@@ -29,13 +25,6 @@ const (
 	memoryLimit = 96 << 20 // bytes, soft
 )
 
-// NewSource makes the Source that protocol and settings describe; it touches
-// nothing but its arguments.
-type NewSource func(protocol string, settings map[string]string, environ []string) (Source, error)
-
-// NewTarget makes the Target that protocol and settings describe.
-type NewTarget func(protocol string, settings map[string]string, environ []string) (Target, error)
-
 // Main runs a plugin: args is os.Args, whose one argument says which side to
 // serve, "importer" or "exporter". A nil constructor is a side that the plugin
 // does not have. Main returns the exit status.
@@ -44,15 +33,15 @@ type NewTarget func(protocol string, settings map[string]string, environ []strin
 // plakar is a second process, the worker, which then still ends what it began.
 // Source: spawn in plugins/connect.go of plakar v1.1.4
 func Main(args []string, source NewSource, target NewTarget) int {
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
-	l := newLife()
-	serve, err := side(args, source, target, l)
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: dropTime})))
+	c := newCalls()
+	register, err := selectConnector(args, source, target, c)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
 	if len(args) > 2 {
-		return work(filepath.Base(args[0]), serve, l)
+		return runWorker(filepath.Base(args[0]), register, c)
 	}
 	status, err := proc.Supervise(args[1], worker)
 	if err != nil {
@@ -65,8 +54,23 @@ func Main(args []string, source NewSource, target NewTarget) int {
 // worker is the second argument of a worker.
 const worker = "worker"
 
-// work serves plakar until it closes the connection, or is gone.
-func work(name string, serve func() error, l *life) int {
+// selectConnector picks the service to register.
+func selectConnector(args []string, source NewSource, target NewTarget, c *calls) (func(*grpc.Server), error) {
+	name := ""
+	if len(args) == 2 || len(args) == 3 && args[2] == worker {
+		name = args[1]
+	}
+	switch {
+	case name == "importer" && source != nil:
+		return registerImporter(source, c), nil
+	case name == "exporter" && target != nil:
+		return registerExporter(target, c), nil
+	}
+	return nil, fmt.Errorf("%s is a plugin that plakar starts, with the argument \"importer\" or \"exporter\"", args[0])
+}
+
+// runWorker serves plakar until it closes the connection, or is gone.
+func runWorker(name string, register func(*grpc.Server), c *calls) int {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
 	proc.SetPipeSize(os.Stdin)
@@ -77,8 +81,16 @@ func work(name string, serve func() error, l *life) int {
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
 
+	_, listener, err := sdk.InitConn()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 1
+	}
+	detachStdin()
+	server := newServer()
+	register(server)
 	done := make(chan error, 1)
-	go func() { done <- serve() }()
+	go func() { done <- server.Serve(listener) }()
 	status := 1
 	select {
 	case err := <-done:
@@ -90,96 +102,25 @@ func work(name string, serve func() error, l *life) int {
 	case <-terminate:
 	case <-proc.ParentGone():
 	}
-	l.finish()
+	// Stop ends the calls' streams at once. It returns when plakar has closed its end of
+	// the connection, too, which is not waited for.
+	go server.Stop()
+	go proc.KillAll()
+	if err := c.end(); err != nil {
+		slog.Warn("cleaning up: " + err.Error())
+	}
 	return status
 }
 
-// side picks what to serve.
-func side(args []string, source NewSource, target NewTarget, l *life) (func() error, error) {
-	name := ""
-	if len(args) == 2 || len(args) == 3 && args[2] == worker {
-		name = args[1]
-	}
-	switch {
-	case name == "importer" && source != nil:
-		return func() error { return serveImporter(importerFn(source, l)) }, nil
-	case name == "exporter" && target != nil:
-		return func() error { return serveExporter(exporterFn(target, l)) }, nil
-	}
-	return nil, fmt.Errorf("%s is a plugin that plakar starts, with the argument \"importer\" or \"exporter\"", args[0])
-}
-
-func importerFn(create NewSource, l *life) importer.ImporterFn {
-	return func(_ context.Context, o *connectors.Options, protocol string, settings map[string]string) (importer.Importer, error) {
-		hideStdin()
-		s, err := create(protocol, settings, os.Environ())
-		if err != nil {
-			return nil, limit(err)
-		}
-		if whole, ok := s.(NoExcludes); ok && o != nil && len(o.Excludes) > 0 {
-			return nil, limit(errors.Join(whole.RefuseExcludes(), s.Close()))
-		}
-		l.add(s)
-		return livingImporter{NewImporter(s), l}, nil
-	}
-}
-
-func exporterFn(create NewTarget, l *life) exporter.ExporterFn {
-	return func(_ context.Context, _ *connectors.Options, protocol string, settings map[string]string) (exporter.Exporter, error) {
-		hideStdin()
-		t, err := create(protocol, settings, os.Environ())
-		if err != nil {
-			return nil, limit(err)
-		}
-		l.add(t)
-		return livingExporter{NewExporter(t), l}, nil
-	}
-}
-
-// hideStdin keeps the connection to plakar, which the SDK's connection holds by now, from
+// detachStdin keeps the connection to plakar, which the SDK's connection holds by now, from
 // libraries that give os.Stdin to processes of theirs: the AWS SDK does.
-var hideStdin = sync.OnceFunc(func() {
+func detachStdin() {
 	if null, err := os.Open(os.DevNull); err == nil {
 		os.Stdin = null
 	}
-})
-
-// maxError is how long the text of an error may be, in bytes; it crosses to
-// plakar in an HTTP/2 header.
-const maxError = 8 << 10
-
-// limit makes err's text fit for the way to plakar and to a terminal: valid UTF-8 of
-// a few KB, on one line and without control characters, which a name in a database
-// may have.
-func limit(err error) error {
-	if err == nil {
-		return nil
-	}
-	var lines []string
-	for line := range strings.Lines(strings.ToValidUTF8(err.Error(), "\uFFFD")) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	text := strings.Map(printable, strings.Join(lines, "; "))
-	if len(text) > maxError {
-		text = strings.ToValidUTF8(text[:maxError], "") + " [...]"
-	}
-	if text == err.Error() {
-		return err
-	}
-	return errors.New(text)
 }
 
-// printable replaces what could steer a terminal.
-func printable(r rune) rune {
-	if unicode.IsControl(r) {
-		return unicode.ReplacementChar
-	}
-	return r
-}
-
-func withoutTime(_ []string, a slog.Attr) slog.Attr {
+func dropTime(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey {
 		return slog.Attr{}
 	}

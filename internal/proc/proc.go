@@ -12,11 +12,11 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 const (
-	// terminateTimeout is how long a process has to end after it was asked to.
-	terminateTimeout = 3 * time.Second
 	// waitDelay is how long after a process' end its input may take to notice, which
 	// a slow store feeds, and its children to close its output.
 	waitDelay = 5 * time.Minute
@@ -90,7 +90,7 @@ func start(ctx context.Context, c Command, stdout *os.File, onLine func(string))
 	cmd.Stderr = p.stderr
 	cmd.SysProcAttr = attributes(p.stop)
 	cmd.Cancel = func() error {
-		time.AfterFunc(terminateTimeout, p.killIfRunning)
+		time.AfterFunc(shutdown.TerminateTimeout, p.killIfRunning)
 		return p.signal(p.stop)
 	}
 	cmd.WaitDelay = waitDelay
@@ -157,7 +157,7 @@ func KillAll() {
 		_ = p.signal(p.stop)
 		return true
 	})
-	deadline := time.Now().Add(terminateTimeout)
+	deadline := time.Now().Add(shutdown.TerminateTimeout)
 	running.Range(func(key, _ any) bool {
 		p := key.(*process)
 		select {

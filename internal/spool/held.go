@@ -44,9 +44,6 @@ func (h *Entry) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Blocks reports whether reading waits for a server: it does not.
-func (h *Entry) Blocks() bool { return false }
-
 // release gives back the space of what was read, if the file system can.
 func (h *Entry) release() {
 	if n := h.pos - h.freed; n >= releaseStep && punch(h.file.File, h.freed, n) == nil {

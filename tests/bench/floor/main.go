@@ -20,28 +20,28 @@ import (
 func main() { os.Exit(plugin.Main(os.Args, newDirectory, nil)) }
 
 // directory is the plugin.Source of the files below a path.
-type folder string
+type directory string
 
 func newDirectory(_ string, settings map[string]string, _ []string) (plugin.Source, error) {
 	_, path, _ := strings.Cut(settings["location"], "://")
-	return folder(path), nil
+	return directory(path), nil
 }
 
 // Origin implements plugin.Source.
-func (folder) Origin() string { return "localhost" }
+func (directory) Origin() string { return "localhost" }
 
 // Type implements plugin.Source.
-func (folder) Type() string { return "floor" }
+func (directory) Type() string { return "floor" }
 
 // Ping implements plugin.Source.
-func (f folder) Ping(context.Context) error {
-	_, err := os.Stat(string(f))
+func (d directory) Ping(context.Context) error {
+	_, err := os.Stat(string(d))
 	return err
 }
 
 // Backup implements plugin.Source.
-func (f folder) Backup(_ context.Context, emit func(*connectors.Record) error) error {
-	return filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
+func (d directory) Backup(_ context.Context, emit func(*connectors.Record) error) error {
+	return filepath.WalkDir(string(d), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -49,23 +49,17 @@ func (f folder) Backup(_ context.Context, emit func(*connectors.Record) error) e
 		if err != nil {
 			return err
 		}
-		name := strings.TrimPrefix(path, string(f))
+		name := strings.TrimPrefix(path, string(d))
 		record := &connectors.Record{Pathname: "/" + strings.TrimPrefix(name, "/"), FileInfo: objects.FileInfoFromStat(info)}
 		if info.Mode().IsRegular() {
-			record.Reader = &file{LazyReader: connectors.NewLazyReader(func() (io.ReadCloser, error) { return os.Open(path) })} // #nosec G304 -- of the directory
+			record.Reader = connectors.NewLazyReader(func() (io.ReadCloser, error) { return os.Open(path) }) // #nosec G304 -- of the directory
 		}
 		return emit(record)
 	})
 }
 
-// file is content that is on this machine's disk.
-type file struct{ *connectors.LazyReader }
-
-// Waits reports whether reading waits for a server.
-func (file) Blocks() bool { return false }
-
 // Finish implements plugin.Source.
-func (folder) Finish(failed []plugin.RecordError) error {
+func (directory) Finish(failed []plugin.RecordError) error {
 	for _, f := range failed {
 		return f.Err
 	}
@@ -73,4 +67,4 @@ func (folder) Finish(failed []plugin.RecordError) error {
 }
 
 // Close implements plugin.Source.
-func (folder) Close() error { return nil }
+func (directory) Close(context.Context) error { return nil }

@@ -10,8 +10,8 @@ import (
 	"github.com/PlakarKorp/kloset/connectors"
 )
 
-func TestLimit(t *testing.T) {
-	if limit(nil) != nil {
+func TestSanitizeError(t *testing.T) {
+	if sanitizeError(nil) != nil {
 		t.Error("an error from nothing")
 	}
 	for text, want := range map[string]string{
@@ -20,21 +20,20 @@ func TestLimit(t *testing.T) {
 		"\x1b[31mred\a\x7f\u0085!": "\uFFFD[31mred\uFFFD\uFFFD\uFFFD!",
 		"caf\xe9":                  "caf\uFFFD",
 	} {
-		if got := limit(errors.New(text)).Error(); got != want {
+		if got := sanitizeError(errors.New(text)).Error(); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
-	long := limit(errors.New(strings.Repeat("é", maxError))).Error()
+	long := sanitizeError(errors.New(strings.Repeat("é", maxError))).Error()
 	if len(long) > maxError+10 || !utf8.ValidString(long) || !strings.HasSuffix(long, "[...]") {
 		t.Errorf("%d bytes, %q", len(long), long[len(long)-20:])
 	}
 }
 
 // The error of a record's content is what plakar prints for the file.
-func TestReaderLimits(t *testing.T) {
-	pending := &ledger{readers: make(map[string]*reader), changed: make(chan struct{}, 1)}
+func TestContentErrorsAreSanitized(t *testing.T) {
 	record := &connectors.Record{Pathname: "/f", Reader: io.NopCloser(&failing{errors.New("a\nb\x1b")})}
-	pending.add(record)
+	newPendingRecords().add(record)
 	if _, err := io.ReadAll(record.Reader); err == nil || err.Error() != "a; b\uFFFD" {
 		t.Error(err)
 	}

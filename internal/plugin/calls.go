@@ -1,0 +1,64 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
+)
+
+// errShutdown is why calls end when plakar is gone or closes the connector.
+var errShutdown = errors.New("the plugin was ended")
+
+// calls are the calls of plakar that run. Here is the rule of ending: the connector is
+// closed once, when its calls have ended, whether plakar asked for it or is gone.
+type calls struct {
+	lifetime *shutdown.Lifetime
+	running  sync.RWMutex // read: by a call; written: by the end, for ever
+
+	close func(context.Context) error // of the connector; nil before Init
+
+	once  sync.Once
+	ended chan struct{}
+	err   error // of close, when ended is closed
+}
+
+func newCalls() *calls {
+	return &calls{lifetime: shutdown.NewLifetime(), ended: make(chan struct{})}
+}
+
+// begin marks the beginning of a call, whose context ends when the lifetime does.
+func (c *calls) begin(ctx context.Context) (_ context.Context, done func(), err error) {
+	if !c.running.TryRLock() {
+		return nil, nil, errShutdown
+	}
+	ctx, cancel := c.lifetime.CallContext(ctx)
+	return ctx, func() {
+		cancel(nil)
+		c.running.RUnlock()
+	}, nil
+}
+
+// end ends all calls, waits for them and closes the connector.
+func (c *calls) end() error {
+	c.lifetime.End(errShutdown)
+	go c.once.Do(func() {
+		defer close(c.ended)
+		c.running.Lock()
+		if c.close == nil {
+			return
+		}
+		ctx, cancel := c.lifetime.CallContext(context.Background())
+		defer cancel(nil)
+		ctx, stop := shutdown.CleanupContext(ctx)
+		defer stop()
+		c.err = c.close(ctx)
+	})
+	select {
+	case <-c.ended:
+		return c.err
+	case <-c.lifetime.Over():
+		return errors.New("a call of plakar did not come to its end in time")
+	}
+}

@@ -1,0 +1,163 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/PlakarKorp/kloset/connectors"
+)
+
+// pendingRecords are the records that plakar has not acknowledged yet.
+type pendingRecords struct {
+	mu      sync.Mutex
+	content map[string]*content // by pathname; nil for a record without content
+	failed  []RecordError
+	notify  chan struct{}
+}
+
+func newPendingRecords() *pendingRecords {
+	return &pendingRecords{content: make(map[string]*content), notify: make(chan struct{}, 1)}
+}
+
+func (p *pendingRecords) add(record *connectors.Record) {
+	var c *content
+	if record.Reader != nil {
+		c = &content{ReadCloser: record.Reader}
+		record.Reader = c
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.content[record.Pathname] = c
+}
+
+// get returns the content of the record at pathname; nil if it has none, or was
+// acknowledged.
+func (p *pendingRecords) get(pathname string) *content {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.content[pathname]
+}
+
+// acknowledge is called when plakar is done with the record at pathname, whose size it
+// knows by now.
+func (p *pendingRecords) acknowledge(pathname string, size int64) {
+	p.mu.Lock()
+	c, there := p.content[pathname]
+	delete(p.content, pathname)
+	p.mu.Unlock()
+	if !there {
+		return
+	}
+	if c != nil {
+		err := c.result()
+		if a, ok := c.ReadCloser.(Acknowledged); ok {
+			a.Acknowledge(c.wasOpened(), size)
+		}
+		c.closeOrWarn()
+		if err != nil {
+			p.mu.Lock()
+			p.failed = append(p.failed, RecordError{Pathname: pathname, Err: err})
+			p.mu.Unlock()
+		}
+	}
+	select {
+	case p.notify <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when every record has been acknowledged.
+func (p *pendingRecords) wait(ctx context.Context) error {
+	for {
+		p.mu.Lock()
+		left := len(p.content)
+		p.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-p.notify:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// close closes the content that plakar will not ask for any more.
+func (p *pendingRecords) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.content {
+		if c != nil {
+			c.closeOrWarn()
+		}
+	}
+}
+
+// content is the content of a record. It notes how far plakar got with it. plakar may
+// close it unread: the user excluded the file, or the previous snapshot has it.
+type content struct {
+	io.ReadCloser
+
+	mu     sync.Mutex
+	opened bool
+	err    error // the end: io.EOF, or a failure
+	closed bool
+}
+
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened = true
+	if err != nil {
+		c.err = err
+		if !errors.Is(err, io.EOF) {
+			return n, sanitizeError(err)
+		}
+	}
+	return n, err
+}
+
+func (c *content) Close() error {
+	c.mu.Lock()
+	closed := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if closed {
+		return nil
+	}
+	return c.ReadCloser.Close()
+}
+
+// closeOrWarn closes the content. How reading it ended is known already; plakar must not
+// take it for broken because something could not be removed.
+func (c *content) closeOrWarn() {
+	if err := c.Close(); err != nil {
+		slog.Warn("cleaning up: " + err.Error())
+	}
+}
+
+func (c *content) wasOpened() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opened
+}
+
+// result is why the content does not count as read or left out; nil if it does.
+func (c *content) result() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.opened || errors.Is(c.err, io.EOF):
+		return nil
+	case c.err != nil:
+		return c.err
+	default:
+		return fmt.Errorf("plakar stopped reading before the end: see its own message; is the store full?")
+	}
+}

@@ -1,0 +1,88 @@
+// Package shutdown bounds how long ending takes.
+//
+// plakar kills its plugin at Ctrl-C. The worker behind it then has Budget to leave
+// nothing of the run on the machine and on the server. A Lifetime is the time for which
+// plakar is there: the contexts of its calls end with it, and what has to be done all the
+// same uses CleanupContext, which ends when the worker exits. So no part needs a limit of
+// its own beyond those here.
+package shutdown
+
+import (
+	"context"
+	"time"
+)
+
+// The steps of a shutdown follow one another; a test adds them up.
+const (
+	// Budget is how long the worker may take to end what it began, once plakar is gone.
+	// README promises 5 s.
+	Budget = 4500 * time.Millisecond
+
+	// TerminateTimeout is how long a process has to end after SIGTERM, before SIGKILL.
+	TerminateTimeout = 2 * time.Second
+	// RollbackTimeout is how long what was begun on a server may take to be undone.
+	RollbackTimeout = 1900 * time.Millisecond
+	// CloseTimeout is how long files and connections may take to be closed.
+	CloseTimeout = 500 * time.Millisecond
+)
+
+// cleanupLimit is how long a cleanup may take while plakar waits for it.
+const cleanupLimit = time.Minute
+
+// Lifetime is the time for which plakar is there.
+type Lifetime struct {
+	ctx  context.Context // ends with the lifetime
+	end  context.CancelCauseFunc
+	over context.Context // ends Budget later
+	stop context.CancelFunc
+}
+
+// NewLifetime returns a Lifetime that has not ended.
+func NewLifetime() *Lifetime {
+	l := new(Lifetime)
+	l.ctx, l.end = context.WithCancelCause(context.Background())
+	l.over, l.stop = context.WithCancel(context.Background())
+	return l
+}
+
+// End ends the contexts of all calls with cause. From now on there is Budget.
+// Only the first call counts.
+func (l *Lifetime) End(cause error) {
+	if l.ctx.Err() == nil {
+		time.AfterFunc(Budget, l.stop)
+		l.end(cause)
+	}
+}
+
+// Ended returns the cause that End was given; nil before.
+func (l *Lifetime) Ended() error { return context.Cause(l.ctx) }
+
+// Over is closed when Budget has passed since End.
+func (l *Lifetime) Over() <-chan struct{} { return l.over.Done() }
+
+type key struct{}
+
+// CallContext returns ctx for a call of plakar, which ends with the lifetime as well.
+func (l *Lifetime) CallContext(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, key{}, l))
+	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
+	return ctx, func(cause error) {
+		stop()
+		cancel(cause)
+	}
+}
+
+// CleanupContext returns a context for what has to be done although ctx may have ended.
+// It lasts a minute at the most, and no longer than the worker itself.
+func CleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
+	l, ok := ctx.Value(key{}).(*Lifetime)
+	if !ok {
+		return cleanup, cancel
+	}
+	stop := context.AfterFunc(l.over, cancel)
+	return cleanup, func() {
+		stop()
+		cancel()
+	}
+}
