@@ -102,6 +102,7 @@ func runWorker(name string, register func(*grpc.Server), c *calls) int {
 	case <-terminate:
 	case <-proc.ParentGone():
 	}
+	c.lifetime.End(errShutdown) // first: it is the cause that messages give
 	// Stop ends the calls' streams at once. It returns when plakar has closed its end of
 	// the connection, too, which is not waited for.
 	go server.Stop()

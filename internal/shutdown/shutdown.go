@@ -9,6 +9,7 @@ package shutdown
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -31,43 +32,59 @@ const cleanupLimit = time.Minute
 
 // Lifetime is the time for which plakar is there.
 type Lifetime struct {
-	ctx  context.Context // ends with the lifetime
-	end  context.CancelCauseFunc
-	over context.Context // ends Budget later
+	mu    sync.Mutex
+	calls map[*call]struct{} // that run
+	ended error              // the cause; nil before the end
+
+	over context.Context // ends Budget after the lifetime
 	stop context.CancelFunc
 }
 
+// call is a running call.
+type call struct{ cancel context.CancelCauseFunc }
+
 // NewLifetime returns a Lifetime that has not ended.
 func NewLifetime() *Lifetime {
-	l := new(Lifetime)
-	l.ctx, l.end = context.WithCancelCause(context.Background())
+	l := &Lifetime{calls: make(map[*call]struct{})}
 	l.over, l.stop = context.WithCancel(context.Background())
 	return l
 }
 
-// End ends the contexts of all calls with cause. From now on there is Budget.
-// Only the first call counts.
+// End ends the contexts of all calls with cause, before it returns. From now on there is
+// Budget. Only the first call counts.
 func (l *Lifetime) End(cause error) {
-	if l.ctx.Err() == nil {
-		time.AfterFunc(Budget, l.stop)
-		l.end(cause)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended != nil {
+		return
+	}
+	l.ended = cause
+	time.AfterFunc(Budget, l.stop)
+	for c := range l.calls {
+		c.cancel(cause)
 	}
 }
-
-// Ended returns the cause that End was given; nil before.
-func (l *Lifetime) Ended() error { return context.Cause(l.ctx) }
 
 // Over is closed when Budget has passed since End.
 func (l *Lifetime) Over() <-chan struct{} { return l.over.Done() }
 
 type key struct{}
 
-// CallContext returns ctx for a call of plakar, which ends with the lifetime as well.
+// CallContext returns ctx for a call of plakar, which ends with the lifetime as well. The
+// function that it returns marks the end of the call.
 func (l *Lifetime) CallContext(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, key{}, l))
-	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
+	c := &call{cancel}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended != nil {
+		cancel(l.ended)
+	}
+	l.calls[c] = struct{}{}
 	return ctx, func(cause error) {
-		stop()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.calls, c)
 		cancel(cause)
 	}
 }

@@ -22,14 +22,13 @@ func TestCallsEndWithTheLifetime(t *testing.T) {
 	ctx, cancel := l.CallContext(t.Context())
 	defer cancel(nil)
 	gone := errors.New("gone")
-	if ctx.Err() != nil || l.Ended() != nil {
-		t.Fatalf("ended before its end: %v, %v", ctx.Err(), l.Ended())
+	if ctx.Err() != nil {
+		t.Fatalf("ended before its end: %v", ctx.Err())
 	}
 	l.End(gone)
 	l.End(errors.New("a later cause"))
-	<-ctx.Done()
-	if err := context.Cause(ctx); !errors.Is(err, gone) || !errors.Is(l.Ended(), gone) {
-		t.Errorf("ended by %v, %v", err, l.Ended())
+	if err := context.Cause(ctx); !errors.Is(err, gone) {
+		t.Errorf("ended by %v", err)
 	}
 	late, stop := l.CallContext(t.Context())
 	defer stop(nil)
