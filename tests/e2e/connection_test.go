@@ -33,6 +33,7 @@ func write(t *testing.T, path, text string) {
 // to work for pgx and for the tools, and to fail for both.
 func TestTLS(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	src := harness.Start(t, harness.TLS("localhost"), harness.HBA("hostssl all certified all cert", "hostnossl all all all reject"))
 	src.Exec(t, "postgres", "CREATE ROLE certified LOGIN SUPERUSER")
 	src.Exec(t, "postgres", "CREATE DATABASE shop")
@@ -87,6 +88,7 @@ func TestTLS(t *testing.T) {
 // TestWaysToConnect uses what libpq's users are used to.
 func TestWaysToConnect(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	src := harness.Start(t, harness.Conf("listen_addresses = '127.0.0.1,::1'"))
 	src.Exec(t, "postgres", "CREATE DATABASE shop")
 	port := fmt.Sprint(src.Port)

@@ -82,6 +82,7 @@ func TestNothingSaved(t *testing.T) {
 // not connect to postgres, saves the database that is named.
 func TestUnprivileged(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	src := harness.Start(t)
 	src.Exec(t, "postgres", "CREATE ROLE app LOGIN PASSWORD 'app-password'")
 	src.Exec(t, "postgres", "CREATE DATABASE app OWNER app")
@@ -176,6 +177,7 @@ func TestFailingGlobals(t *testing.T) {
 // recreate leaves a database alone that it cannot drop.
 func TestRecreateInUse(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	s := newSource(t)
 	dst, restore := s.destination(t)
 	ok(t, restore(""))
@@ -239,7 +241,7 @@ func TestMistakes(t *testing.T) {
 // Tools that cannot dump the server are refused with both versions.
 func TestOldTools(t *testing.T) {
 	t.Parallel()
-	harness.Once(t, "it starts a server of the newest version with the oldest tools")
+	harness.LowestMajorOnly(t, "it starts a server of the newest version with the oldest tools")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
@@ -258,7 +260,7 @@ func TestOldTools(t *testing.T) {
 // What a backup or restore does not understand is refused.
 func TestForeignSnapshot(t *testing.T) {
 	t.Parallel()
-	harness.Once(t, "what is no dump is refused before it reaches a server")
+	harness.LowestMajorOnly(t, "what is no dump is refused before it reaches a server")
 	dst := harness.Start(t)
 	p := harness.NewPlakar(t)
 	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())

@@ -22,6 +22,7 @@ CREATE TABLE b.one (x int); INSERT INTO b.one VALUES (3);`
 // holds.
 func TestImportOptions(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	src := harness.Start(t)
 	for _, db := range []string{"shop", "other"} {
 		src.Exec(t, "postgres", "CREATE DATABASE "+db)
@@ -84,7 +85,7 @@ func TestImportOptions(t *testing.T) {
 // TestCompressMethods: what pg_dump 16 has is refused with an older one, before
 // anything is dumped.
 func TestCompressMethods(t *testing.T) {
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major))
 		s.Psql(t, "postgres", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS x")
 		p := harness.NewPlakar(t)

@@ -151,7 +151,7 @@ func TestTableDropped(t *testing.T) {
 // Nothing locks views and functions: they are read before the hours of the data.
 func TestViewDropped(t *testing.T) {
 	t.Parallel()
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		src, dst := harness.Start(t, harness.Major(major)), harness.Start(t, harness.Major(major))
 		src.Exec(t, "postgres", "CREATE DATABASE first")
 		const objects = shop + `; CREATE VIEW v AS SELECT x FROM t; CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT a';

@@ -73,7 +73,7 @@ func consistent(t *testing.T, options ...string) {
 // diff names its file. The header of an archive does not say when it was made.
 func TestLayoutSecondBackup(t *testing.T) {
 	t.Parallel()
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		src := harness.Start(t, harness.Major(major))
 		src.Exec(t, "postgres", "CREATE DATABASE big")
 		for _, table := range []string{"one", "two", "three"} {
@@ -179,9 +179,7 @@ func TestLayoutEncoding(t *testing.T) {
 // database.
 func TestLayoutExtension(t *testing.T) {
 	t.Parallel()
-	if !slices.Contains(harness.Majors(), 18) {
-		t.Skip("only servers from PostgreSQL 18 on take extensions from a directory of one's own")
-	}
+	harness.OnlyMajor(t, 18, "only servers from PostgreSQL 18 on take extensions from a directory of one's own")
 	src, dst := withExtension(t), withExtension(t)
 	src.Exec(t, "postgres", "CREATE DATABASE first")
 	src.Exec(t, "first", `CREATE EXTENSION settings; INSERT INTO setting VALUES ('mine', 'yes'), ('yours', 'no');

@@ -111,7 +111,7 @@ func TestLayoutSchemaOnlyBeside(t *testing.T) {
 // database that is never dropped.
 func TestLayoutClean(t *testing.T) {
 	t.Parallel()
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := source{server: harness.Start(t, harness.Major(major)), plakar: harness.NewPlakar(t)}
 		s.server.Exec(t, "postgres", "CREATE DATABASE first")
 		s.server.Exec(t, "first", shop+`

@@ -34,7 +34,7 @@ func parts(t *testing.T, p *harness.Plakar, snapshot, database string) (folder s
 // order of their names make the database that one dump makes.
 func TestPartsByHand(t *testing.T) {
 	t.Parallel()
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		src := harness.Start(t, harness.Major(major))
 		harness.SeedHard(t, src)
 		p := harness.NewPlakar(t)
@@ -70,7 +70,7 @@ func TestPartsByHand(t *testing.T) {
 // The whole way through plakar, with everything that is hard to carry over.
 func TestLayoutRoundTrip(t *testing.T) {
 	t.Parallel()
-	harness.EachMajor(t, func(t *testing.T, major int) {
+	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		src := harness.Start(t, harness.Major(major))
 		harness.SeedHard(t, src)
 		p := harness.NewPlakar(t)

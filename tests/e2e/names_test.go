@@ -34,6 +34,7 @@ func canaries(t *testing.T, dir string) []string {
 // role that restores.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	src, dst := harness.Start(t), harness.Start(t)
 	nest, err := os.MkdirTemp("", "h") // short: it is in names
 	if err != nil {

@@ -22,7 +22,7 @@ func tmpfs(t *testing.T, size string) string {
 // A full disk below the spool makes the backup slower, not wrong.
 func TestPhysicalSpoolFull(t *testing.T) {
 	t.Parallel()
-	harness.Once(t, "the spool is no matter of the server")
+	harness.LowestMajorOnly(t, "the spool is no matter of the server")
 	s := harness.Start(t)
 	bigTable(t, s, "big", 30, "pg_default")
 	for _, option := range []string{"spool_dir=" + tmpfs(t, "3m"), "spool_size=0", "spool_size=12MiB"} {

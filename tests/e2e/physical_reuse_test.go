@@ -100,7 +100,7 @@ func TestPhysicalNothingStale(t *testing.T) {
 // The plugin's memory does not grow with the cluster.
 func TestPhysicalMemory(t *testing.T) {
 	t.Parallel()
-	harness.Once(t, "the memory is the plugin's")
+	harness.LowestMajorOnly(t, "the memory is the plugin's")
 	s := harness.Start(t)
 	for i := range 6 { // between the limits for files in memory, and above them
 		bigTable(t, s, fmt.Sprintf("t%d", i), []int{7, 7, 7, 7, 120, 200}[i], "pg_default")

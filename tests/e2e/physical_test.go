@@ -17,6 +17,7 @@ import (
 
 func TestPhysicalRoundTrip(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major), harness.InitdbArgs("--data-checksums"))
 		harness.SeedHard(t, s)
@@ -60,6 +61,7 @@ func checkManifest(t *testing.T, dataDir string) {
 // again, with nothing twice in it.
 func TestPhysicalTablespaces(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major), harness.Conf("allow_in_place_tablespaces = on"))
 		withTablespace(t, s)
@@ -189,6 +191,7 @@ func TestPhysicalUnderLoad(t *testing.T) {
 // From a standby, itself made from a backup.
 func TestPhysicalStandby(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	primary := harness.Start(t, harness.Conf("full_page_writes = on"))
 	withTablespace(t, primary)
 	p := physical(t, primary)
@@ -264,7 +267,7 @@ func TestPhysicalRefuses(t *testing.T) {
 // Without any one of its files a cluster is lost.
 func TestPhysicalIgnore(t *testing.T) {
 	t.Parallel()
-	harness.Once(t, "it is refused before the backup begins")
+	harness.LowestMajorOnly(t, "it is refused before the backup begins")
 	s := harness.Start(t)
 	p := physical(t, s)
 	list := filepath.Join(t.TempDir(), "patterns")
@@ -283,6 +286,7 @@ func TestPhysicalIgnore(t *testing.T) {
 // The server does not send what a link in the data directory leads to.
 func TestPhysicalLinkedConfiguration(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	s := harness.Start(t)
 	file := filepath.Join(s.DataDir, "pg_hba.conf")
 	moved := filepath.Join(s.Dir(t, "etc"), "pg_hba.conf")

@@ -15,6 +15,7 @@ func TestMain(m *testing.M) { harness.Main(m) }
 // into a snapshot and out of it into an empty server.
 func TestClusterRoundTrip(t *testing.T) {
 	t.Parallel()
+	harness.AlsoInContainers(t)
 	src, dst := harness.Start(t), harness.Start(t)
 	harness.Seed(t, src)
 	p := harness.NewPlakar(t)

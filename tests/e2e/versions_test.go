@@ -28,7 +28,7 @@ const structure = `
 // the tools of the newer one.
 func TestNewerServer(t *testing.T) {
 	t.Parallel()
-	harness.OnceForServers(t, "it starts servers of every version")
+	harness.LowestMajorAnyTools(t, "it starts servers of every version")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
@@ -59,7 +59,7 @@ func TestNewerServer(t *testing.T) {
 // TestNewerTools backs up and restores the oldest version with the newest tools.
 func TestNewerTools(t *testing.T) {
 	t.Parallel()
-	harness.Once(t, "it starts servers of the lowest version with the newest tools")
+	harness.LowestMajorOnly(t, "it starts servers of the lowest version with the newest tools")
 	majors := harness.Majors()
 	if len(majors) < 2 {
 		t.Skip("one PostgreSQL version is installed; CI runs this with several")
@@ -81,7 +81,7 @@ func TestNewerTools(t *testing.T) {
 // is not the error to stop at, and any other one is.
 func TestExitOnErrorWithNewerTools(t *testing.T) {
 	t.Parallel()
-	harness.Once(t, "it starts servers of the lowest version with the newest tools")
+	harness.LowestMajorOnly(t, "it starts servers of the lowest version with the newest tools")
 	majors := harness.Majors()
 	if len(majors) == 0 || majors[0] >= 17 || majors[len(majors)-1] < 17 {
 		t.Skip("the installed PostgreSQL versions are not on both sides of 17; CI runs this with several")

@@ -17,8 +17,14 @@
 //	PG_MAJOR    the major version that Start uses when none is asked for
 //	PG_TOOLS    the major version of the client tools that the package is given for
 //	            servers that are older, else each server's own
-//	PG_LEFT_OUT a file that gets a line for each test that Once left out, and why
+//	PG_LONG     when true, every test runs in every run, and the long ones do: see Long
+//	PG_SKIPPED  a file that gets a line for each test that this run skips, and why
+//	PG_CONTAINER_TESTS
+//	            "marked" for the tests only that call AlsoInContainers, with PG_IMAGE
 //	PLAKAR      the plakar command, else .cache/plakar is built
 //	PLAKAR_PKG  the package to install, else "make package" is run
 //	CI          when true, a missing tool fails the test instead of skipping it
+//
+// Which runs a test is for, it says itself: see LowestMajorOnly, OwnToolsOnly,
+// AlsoInContainers and LongOnly. Without such a call it runs with every version and all tools.
 package harness

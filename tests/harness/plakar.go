@@ -26,6 +26,7 @@ type Plakar struct {
 
 	tb     testing.TB
 	binary string
+	known  map[string]bool // the snapshots that were returned so far
 }
 
 // Result is what a command has said, and its exit status: -1 when a signal
@@ -56,12 +57,13 @@ func NewPlakar(tb testing.TB) *Plakar {
 // NewBarePlakar is NewPlakar without the package.
 func NewBarePlakar(tb testing.TB) *Plakar {
 	tb.Helper()
+	begin(tb)
 	binary := PlakarBinary(tb)
 	base, err := os.MkdirTemp("", "plk-") // short: there is a socket below it
 	must(tb, err)
 	p := &Plakar{
 		Home: filepath.Join(base, "home"), Temp: filepath.Join(base, "tmp"), Store: filepath.Join(base, "store"),
-		tb: tb, binary: binary,
+		tb: tb, binary: binary, known: make(map[string]bool),
 	}
 	tb.Cleanup(func() { removeBusy(base) })
 	must(tb, os.Mkdir(p.Home, 0o700))

@@ -64,6 +64,7 @@ func Start(tb testing.TB, opts ...Option) *Server {
 // newServer makes the directories of a server.
 func newServer(tb testing.TB, major int, password string) *Server {
 	tb.Helper()
+	begin(tb)
 	account(tb)
 	s := &Server{
 		Host: "127.0.0.1", Major: major, Password: password,

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 )
@@ -18,25 +19,23 @@ func (p *Plakar) DestinationAdd(name, location string, options ...string) {
 }
 
 // "1a2b3c4d: backup completed with..." is plakar's last line.
-var completed = regexp.MustCompile(`(?m)([0-9a-f]{8,}): backup completed`)
+var completed = regexp.MustCompile(`(?m)^([0-9a-f]{8}): backup completed`)
 
 // Backup backs up "@name" (or any location) and returns the snapshot's short
 // ID: empty when there is no snapshot. The result says how the command ended.
 func (p *Plakar) Backup(source string, flags ...string) (snapshot string, result Result) {
 	p.tb.Helper()
-	before := p.Snapshots()
 	result = p.Run(append(append([]string{"backup"}, flags...), source)...)
-	known := make(map[string]bool, len(before))
-	for _, id := range before {
-		known[id] = true
+	if said := completed.FindStringSubmatch(result.Output()); said != nil && result.ExitCode == 0 {
+		p.known[said[1]] = true
+		return said[1], result
 	}
+	// It may have left one without saying so.
+	known := maps.Clone(p.known)
 	for _, id := range p.Snapshots() {
 		if !known[id] {
 			snapshot = id
 		}
-	}
-	if said := completed.FindStringSubmatch(result.Output()); said != nil && !strings.HasPrefix(said[1], snapshot) {
-		p.tb.Fatalf("plakar speaks of snapshot %s, the new one is %q", said[1], snapshot)
 	}
 	return snapshot, result
 }
@@ -61,6 +60,7 @@ func (p *Plakar) Snapshots() []string {
 	for line := range strings.Lines(p.MustRun("ls").Stdout) {
 		if fields := strings.Fields(line); len(fields) > 1 {
 			ids = append(ids, fields[1])
+			p.known[fields[1]] = true
 		}
 	}
 	return ids
