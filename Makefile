@@ -24,7 +24,9 @@ endif
 HOST_OS      := $(shell $(GO) env GOHOSTOS)
 HOST_ARCH    := $(shell $(GO) env GOHOSTARCH)
 TEST_VERSION := v0.0.1-test
-TEST_PACKAGE := $(CURDIR)/$(NAME)_$(TEST_VERSION)_$(HOST_OS)_$(HOST_ARCH).ptar
+# A package that is given is not built again.
+PLAKAR_PKG   ?=
+TEST_PACKAGE := $(or $(PLAKAR_PKG),$(CURDIR)/$(NAME)_$(TEST_VERSION)_$(HOST_OS)_$(HOST_ARCH).ptar)
 TEST_ENV      = PLAKAR="$(TEST_PLAKAR)" PLAKAR_PKG="$(TEST_PACKAGE)"
 UNIT          = $$($(GO) list ./... | grep -v /tests/)
 
@@ -38,8 +40,8 @@ GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build package install uninstall reinstall demo test unit-test e2e integration-test \
-	test-tools test-package engine testdb lint bench clean FORCE
+.PHONY: help build package install uninstall reinstall demo test test-long unit-test e2e fuzz integration-test \
+	test-tools test-package test-package-name engine testdb lint bench clean FORCE
 
 help: ## list the targets
 	@echo "targets:"
@@ -86,12 +88,20 @@ test-tools: $(TEST_PLAKAR)
 	tests/setup/postgres.sh
 
 test-package: $(TEST_PLAKAR)
+ifeq ($(PLAKAR_PKG),)
 	@$(MAKE) -s package VERSION=$(TEST_VERSION) PLAKAR='$(TEST_PLAKAR)' GOOS=$(HOST_OS) GOARCH=$(HOST_ARCH)
+endif
+
+test-package-name:
+	@echo '$(TEST_PACKAGE)'
 
 test: test-tools test-package ## set up what is missing, vet, unit tests, end-to-end tests on one server version
 	$(GO) vet ./...
 	$(MAKE) -s unit-test
 	$(TEST_ENV) $(GO) test -count=1 -timeout 30m ./tests/...
+
+test-long: ## everything, on every server version, with the newest client tools and in containers, and fuzzing: hours
+	PG_LONG=true .ci/run
 
 # The race detector needs a C compiler.
 unit-test: ## the tests that need neither plakar nor a whole cluster
@@ -106,13 +116,28 @@ e2e: test-tools test-package ## end-to-end tests on one server version (PG_MAJOR
 engine:
 	@tests/setup/container.sh '$(IMAGE)'
 
-integration-test: engine test-package ## end-to-end tests with servers in containers (IMAGE, MAJORS, TESTFLAGS)
+# Every target, for so long each; "make test" runs the inputs that are kept in the tree.
+FUZZTIME ?= 1m
+
+fuzz: ## look for inputs that break what reads them (FUZZTIME=1m for each target)
+	@for pkg in $(UNIT); do \
+		listed=$$($(GO) test -list '^Fuzz' $$pkg) || exit 1; \
+		for target in $$(printf '%s\n' "$$listed" | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+# all, or those that call harness.AlsoInContainers: marked
+CONTAINER_TESTS ?= all
+
+integration-test: engine test-package ## end-to-end tests with servers in containers (IMAGE, MAJORS, CONTAINER_TESTS, TESTFLAGS)
 	@bindirs=$$(tests/setup/container.sh '$(IMAGE)' $(MAJORS)) || exit 1; \
 	image=$$(printf '%s' '$(IMAGE)' | sed 's/%d/$(lastword $(MAJORS))/g'); \
 	(cd tests/container && PGCONTAINER_IMAGE=$$image $(GO) test -count=1 ./...) || exit 1; \
 	for major in $(MAJORS); do \
 		echo "== PostgreSQL $$major in containers of $(IMAGE)"; \
-		$(TEST_ENV) PG_IMAGE='$(IMAGE)' PG_BINDIRS="$$bindirs" PG_MAJOR=$$major \
+		$(TEST_ENV) PG_IMAGE='$(IMAGE)' PG_BINDIRS="$$bindirs" PG_MAJOR=$$major PG_CONTAINER_TESTS=$(CONTAINER_TESTS) \
 			$(GO) test -count=1 -timeout 30m $(TESTFLAGS) ./tests/e2e/... ./tests/faults/... || exit 1; \
 	done
 

@@ -58,6 +58,7 @@ func watchArguments(t *testing.T, proxy *rds.Proxy) {
 // A snapshot is the same whichever protocol made it, and either restores it.
 func TestAWSRoundTrip(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	src, proxy, p := awsServer(t)
 	harness.SeedHard(t, src)
 	src.Exec(t, "postgres", "CREATE DATABASE rdsadmin")
@@ -119,6 +120,7 @@ func TestAWSRoundTrip(t *testing.T) {
 // An empty list in place of the default one: rdsadmin is not left out.
 func TestAWSExcludeNothing(t *testing.T) {
 	t.Parallel()
+	harness.LowestMajorOnly(t, "the option is decoded before the server is reached")
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", "CREATE DATABASE rdsadmin")
 	p.SourceAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "exclude_databases=")
@@ -131,6 +133,7 @@ func TestAWSExcludeNothing(t *testing.T) {
 // A backup goes on for longer than a token is good.
 func TestAWSLongBackup(t *testing.T) {
 	t.Parallel()
+	harness.LowestMajorOnly(t, "a token's life is no matter of the server")
 	pg, proxy, p := awsServer(t)
 	for _, db := range []string{"a", "b", "c"} {
 		pg.Exec(t, "postgres", "CREATE DATABASE "+db)
@@ -154,6 +157,7 @@ func TestAWSLongBackup(t *testing.T) {
 // again at its end.
 func TestAWSLongRestore(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", "CREATE DATABASE slow")
 	pg.Exec(t, "slow", `
@@ -178,6 +182,7 @@ func TestAWSLongRestore(t *testing.T) {
 // A role as RDS has them: no superuser, and no access to pg_authid.
 func TestAWSUnprivileged(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	pg, proxy, p := awsServer(t)
 	pg.Exec(t, "postgres", `
 		CREATE ROLE rds_iam;

@@ -33,6 +33,7 @@ func write(t *testing.T, path, text string) {
 // to work for pgx and for the tools, and to fail for both.
 func TestTLS(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	harness.AlsoInContainers(t)
 	src := harness.Start(t, harness.TLS("localhost"), harness.HBA("hostssl all certified all cert", "hostnossl all all all reject"))
 	src.Exec(t, "postgres", "CREATE ROLE certified LOGIN SUPERUSER")
@@ -88,6 +89,7 @@ func TestTLS(t *testing.T) {
 // TestWaysToConnect uses what libpq's users are used to.
 func TestWaysToConnect(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	harness.AlsoInContainers(t)
 	src := harness.Start(t, harness.Conf("listen_addresses = '127.0.0.1,::1'"))
 	src.Exec(t, "postgres", "CREATE DATABASE shop")
@@ -140,6 +142,7 @@ func TestWaysToConnect(t *testing.T) {
 // A variable that happens to be set does not make a cluster's backup partial.
 func TestStrayDatabaseVariable(t *testing.T) {
 	t.Parallel()
+	harness.LowestMajorOnly(t, "the environment is no matter of the server")
 	src := harness.Start(t)
 	src.Exec(t, "postgres", "CREATE DATABASE shop")
 	p := harness.NewPlakar(t)
@@ -153,6 +156,7 @@ func TestStrayDatabaseVariable(t *testing.T) {
 // Both sides' ping connect and look for the tools.
 func TestPing(t *testing.T) {
 	t.Parallel()
+	harness.LowestMajorOnly(t, "it connects and looks for the tools, no more")
 	src := harness.Start(t)
 	p := harness.NewPlakar(t)
 	p.SourceAdd("good", src.URL(""), src.BinDirOption())

@@ -65,6 +65,7 @@ func TestUnreadableTable(t *testing.T) {
 // continue_on_error does not make a success of a backup that saved nothing.
 func TestNothingSaved(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	src := harness.Start(t)
 	src.Exec(t, "postgres", "CREATE DATABASE bad")
 	src.Exec(t, "postgres", "CREATE ROLE saver LOGIN PASSWORD 'saves'")
@@ -177,6 +178,7 @@ func TestFailingGlobals(t *testing.T) {
 // recreate leaves a database alone that it cannot drop.
 func TestRecreateInUse(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	harness.AlsoInContainers(t)
 	s := newSource(t)
 	dst, restore := s.destination(t)
@@ -191,6 +193,7 @@ func TestRecreateInUse(t *testing.T) {
 // Mistakes get one clear message, before anything is touched, without the password.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	src := harness.Start(t)
 	const secret = "hunter2-secret"
 	closed := fmt.Sprintf("postgres://u:%s@127.0.0.1:%d/", secret, harness.FreePort(t))

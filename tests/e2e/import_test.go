@@ -141,6 +141,8 @@ func listArchive(t *testing.T, s *harness.Server, archive []byte) string {
 // compression, and although plakar must not take it for unchanged.
 func TestSecondBackupAddsLittle(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
+	harness.LowestAndHighestMajorOnly(t, "the store and the archive's header are no matter of the server")
 	src := harness.Start(t)
 	src.Exec(t, "postgres", "CREATE DATABASE shop")
 	src.Exec(t, "shop", "CREATE TABLE big AS SELECT g AS id, md5(g::text) || md5((-g)::text) AS text FROM generate_series(1, 300000) g")

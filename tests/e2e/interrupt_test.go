@@ -13,6 +13,7 @@ import (
 // after it in the lock's queue would have to wait as well.
 func TestEndsWhileWaitingForLock(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session holds the locks and the snapshot")
 	for name, end := range map[string]func(*testing.T, source, *harness.Process){
 		"Ctrl-C":  func(_ *testing.T, _ source, run *harness.Process) { run.Interrupt() },
 		"SIGTERM": func(_ *testing.T, _ source, run *harness.Process) { run.Signal(syscall.SIGTERM) },

@@ -53,6 +53,7 @@ func held(t *testing.T, options ...string) (s source, run *harness.Process, rele
 // snapshot. And a table that is created meanwhile does not matter.
 func TestTruncateWaits(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session holds the locks and the snapshot")
 	s, run, release := held(t)
 	err := s.server.TryExec("first", "SET lock_timeout = '200ms'; TRUNCATE t CASCADE")
 	if err == nil || !strings.Contains(err.Error(), "55P03") {
@@ -73,6 +74,7 @@ func TestTruncateWaits(t *testing.T) {
 // pg_dump as well: that ends the backup, and says why.
 func TestQueuedAlter(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session holds the locks and the snapshot")
 	s, run, release := held(t, "lock_timeout=1s")
 	conn := s.server.Connect(t, "first")
 	altered := make(chan error, 1)
@@ -97,6 +99,7 @@ func TestQueuedAlter(t *testing.T) {
 // A dead plakar leaves neither the session nor its locks behind.
 func TestHolderDies(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session holds the locks and the snapshot")
 	s, run, _ := held(t)
 	run.Kill()
 	eventually(t, "no session left", func() bool {

@@ -18,6 +18,7 @@ import (
 // object, is in just one of them.
 func TestLayoutConsistent(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session holds the locks and the snapshot")
 	for _, jobs := range []string{"1", "4"} {
 		t.Run("jobs="+jobs, func(t *testing.T) {
 			t.Parallel()
@@ -73,6 +74,7 @@ func consistent(t *testing.T, options ...string) {
 // diff names its file. The header of an archive does not say when it was made.
 func TestLayoutSecondBackup(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		src := harness.Start(t, harness.Major(major))
 		src.Exec(t, "postgres", "CREATE DATABASE big")
@@ -218,6 +220,7 @@ func withExtension(t *testing.T) *harness.Server {
 // need not have room for all of them at once.
 func TestLayoutLockTable(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	src := harness.Start(t, harness.Conf("max_locks_per_transaction = 10"))
 	src.Exec(t, "postgres", "CREATE DATABASE many")
 	src.Exec(t, "many", "CREATE TABLE large AS SELECT repeat(md5(g::text), 30) AS x FROM generate_series(1, 10000) g")

@@ -12,6 +12,7 @@ import (
 // when a part alone was asked for.
 func TestPartAloneReplacesNothing(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "it is refused before a part is restored")
 	s := newShop(t)
 	dst, restore := s.destination(t)
 	ok(t, restore(""))
@@ -94,6 +95,7 @@ func TestPartAloneKeepsSequences(t *testing.T) {
 // What the options leave nothing of is no success.
 func TestPartAloneOfNothing(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	s := newShop(t)
 	dst, restore := s.destination(t)
 	ok(t, restore(""))
@@ -128,6 +130,7 @@ func TestPartAloneOfNothing(t *testing.T) {
 // it is told to stop.
 func TestPartDamaged(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	s := newShop(t)
 	// No compression hides where it is cut, and the rows are more than a pipe holds.
 	s.server.Exec(t, "first", "INSERT INTO t SELECT g, repeat(md5(g::text), 4) FROM generate_series(1001, 20000) g")

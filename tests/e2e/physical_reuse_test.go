@@ -43,6 +43,7 @@ func counted(t *testing.T, p *harness.Plakar) func() int64 {
 // memory or on disk; a file that does not fit into the spool is.
 func TestPhysicalUnchangedIsNotRead(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "files are the server's, whichever tool asks for them")
 	const mega = 1 << 20
 	for _, c := range []struct {
 		spool  string
@@ -73,6 +74,7 @@ func TestPhysicalUnchangedIsNotRead(t *testing.T) {
 // another file.
 func TestPhysicalNothingStale(t *testing.T) {
 	t.Parallel()
+	harness.LowestMajorOnly(t, "plakar and the plugin find out what has changed")
 	s := harness.Start(t)
 	const megabyte = 1 << 20
 	sizes := map[string]int{"small": 100, "large": 9 * megabyte, "larger-than-spool": 13 * megabyte}

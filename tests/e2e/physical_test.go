@@ -115,6 +115,7 @@ func TestPhysicalTablespaces(t *testing.T) {
 // to, fails the backup.
 func TestPhysicalTablespaceNotSent(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "files are the server's, whichever tool asks for them")
 	for name, beside := range map[string]bool{"outside the data directory": false, "tablespaces is a link": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,6 +163,7 @@ func relations(paths []string) []string {
 // Under write load the backup is of one moment.
 func TestPhysicalUnderLoad(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "files are the server's, whichever tool asks for them")
 	s := harness.Start(t, harness.Conf("full_page_writes = on", "max_wal_size = 64MB", "min_wal_size = 32MB"))
 	withTablespace(t, s)
 	tool(t, s, "postgres", "pgbench", "--initialize", "--quiet", "--scale=5")
@@ -221,6 +223,7 @@ func TestPhysicalStandby(t *testing.T) {
 // its warnings, and the backup is complete.
 func TestPhysicalReplicationRoleOnly(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "files are the server's, whichever tool asks for them")
 	for name, hba := range map[string]string{"with SQL": "local all nobody reject", "without SQL": "host all keeper all reject"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -244,6 +247,7 @@ func TestPhysicalReplicationRoleOnly(t *testing.T) {
 
 func TestPhysicalRefuses(t *testing.T) {
 	t.Parallel()
+	harness.LowestMajorOnly(t, "it is refused before the backup begins")
 	s := harness.Start(t)
 	s.Exec(t, "postgres", "CREATE ROLE reader LOGIN PASSWORD "+harness.Literal(s.Password))
 	for _, c := range []struct{ location, option, want string }{
@@ -286,6 +290,7 @@ func TestPhysicalIgnore(t *testing.T) {
 // The server does not send what a link in the data directory leads to.
 func TestPhysicalLinkedConfiguration(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "files are the server's, whichever tool asks for them")
 	harness.AlsoInContainers(t)
 	s := harness.Start(t)
 	file := filepath.Join(s.DataDir, "pg_hba.conf")

@@ -96,6 +96,7 @@ func (r replaced) untouched(t *testing.T) {
 // ends.
 func TestRecreateCancelled(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	r := newReplaced(t)
 	target, cancel, ended := r.begin(t)
 	start := time.Now()
@@ -115,6 +116,7 @@ func TestRecreateCancelled(t *testing.T) {
 // What a plugin leaves behind that was killed is dropped by the next restore.
 func TestRecreateKilled(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	r := newReplaced(t)
 	user := r.server.Connect(t, "shop")
 	snapshot := r.plakar.Snapshots()[0]
@@ -146,6 +148,7 @@ func TestRecreateKilled(t *testing.T) {
 // A database that cannot be dropped after all gets its name and its flags back.
 func TestRecreateNotDropped(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	r := newReplaced(t)
 	r.server.Exec(t, "shop", "CREATE SUBSCRIPTION sub CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)")
 	failed(t, r.plakar.Restore("@dst", r.plakar.Snapshots()[0]), "shop", "subscription")
@@ -155,6 +158,7 @@ func TestRecreateNotDropped(t *testing.T) {
 // A database whose DROP was interrupted can only be dropped.
 func TestRecreateInvalid(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	r := newReplaced(t)
 	r.server.Exec(t, "postgres", "UPDATE pg_database SET datconnlimit = -2, datistemplate = false WHERE datname = 'shop'")
 	r.plakar.MustRestore("@dst", r.plakar.Snapshots()[0])
@@ -165,6 +169,7 @@ func TestRecreateInvalid(t *testing.T) {
 // force ends sessions that come back at once, too.
 func TestRecreateForced(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	r := newReplaced(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var clients sync.WaitGroup

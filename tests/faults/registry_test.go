@@ -98,6 +98,8 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 // TestFaults makes everything in the registry happen.
 func TestFaults(t *testing.T) {
+	harness.LowestAndHighestMajorOnly(t, "what breaks is on this side, or ends the server")
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	shared := newStage(t)
 	for _, p := range registry() {
 		for _, f := range p.faults {

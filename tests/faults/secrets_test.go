@@ -146,6 +146,8 @@ func secured(t *testing.T) (st *stage, all []way, secrets []string) {
 // the snapshot.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
+	harness.LowestAndHighestMajorOnly(t, "the ways to connect are the package's and the tools'")
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	st, all, secrets := secured(t)
 	known := func() []string { return secrets }
 	watching := watchFor(t, known, "pg_dump", "pg_dumpall", "pg_restore", "psql")
@@ -163,6 +165,8 @@ func TestSecrets(t *testing.T) {
 // TestPhysicalSecrets is TestSecrets for postgres+bin.
 func TestPhysicalSecrets(t *testing.T) {
 	t.Parallel()
+	harness.LowestAndHighestMajorOnly(t, "the ways to connect are the package's and the tools'")
+	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	for _, own := range []bool{false, true} {
 		t.Run(map[bool]string{false: "pg_basebackup", true: "BASE_BACKUP"}[own], func(t *testing.T) {
 			t.Parallel()
@@ -250,6 +254,7 @@ func (s *scene) reveal(secrets func() []string) {
 // secret.
 func TestSecretsInMistakes(t *testing.T) {
 	t.Parallel()
+	harness.LowestMajorOnly(t, "nothing connects to a server")
 	const key = "-----BEGIN PRIVATE KEY-----\n" + "cmVjb2duaXNhYmxl\n" + "-----END PRIVATE KEY-----\n"
 	secrets := []string{passphrase, "cmVjb2duaXNhYmxl"}
 	p := harness.NewPlakar(t)
