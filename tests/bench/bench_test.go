@@ -14,18 +14,18 @@ var cpus = []string{"", "2"}
 
 // names of the contenders that targets speak of.
 const (
-	plugin1   = "plugin"
-	layout    = "plugin, layout=tables, jobs=2"
-	piped     = "pg_dump piped into plakar"
-	tarFile   = "plakar backup tar:FILE"
-	backRest  = "pgBackRest, full"
-	floorName = "files handed out by a plugin"
-	restore2  = "plugin, jobs=2"
-	pgRest2   = "pg_restore -j 2 from a file"
-	schemaAlo = "pg_dump -s alone"
-	first     = "first backup"
-	unchanged = "second, nothing changed"
-	changed   = "third, 1 % of the rows changed"
+	pluginDefault    = "plugin"
+	layout           = "plugin, layout=tables, jobs=2"
+	piped            = "pg_dump piped into plakar"
+	tarFile          = "plakar backup tar:FILE"
+	backRestFull     = "pgBackRest, full"
+	floorName        = "files handed out by a plugin"
+	restoreTwoJobs   = "plugin, jobs=2"
+	pgRestoreTwoJobs = "pg_restore -j 2 from a file"
+	pgDumpSchemaOnly = "pg_dump -s alone"
+	first            = "first backup"
+	unchanged        = "second, nothing changed"
+	changed          = "third, 1 % of the rows changed"
 )
 
 // BenchmarkLogical compares the backup of one database, or of all.
@@ -37,7 +37,7 @@ func BenchmarkLogical(b *testing.B) {
 			tables := g.source("tables", "postgres", d.database, "jobs=2", "layout=tables")
 			each(g, func(cpu string) {
 				record(b, "logical "+d.name+cpu, "backup of "+d.name, []contender{
-					g.backup(plugin1, source), g.backup(layout, tables), g.piped(d.database), g.bare(d.database),
+					g.backup(pluginDefault, source), g.backup(layout, tables), g.piped(d.database), g.bare(d.database),
 				})
 			})
 		})
@@ -51,7 +51,7 @@ func BenchmarkLogical(b *testing.B) {
 		}
 		each(g, func(cpu string) {
 			record(b, "logical D3"+cpu, "backup of 40 databases", []contender{
-				g.backup(plugin1, source), g.piped(names...), g.bare(names...),
+				g.backup(pluginDefault, source), g.piped(names...), g.bare(names...),
 			})
 		})
 	})
@@ -63,7 +63,7 @@ func BenchmarkPhysical(b *testing.B) {
 		b.Run(d.name, func(b *testing.B) {
 			g := newStage(b, d.start(b, 0))
 			contenders := []contender{
-				g.backup(plugin1, g.source("bin", "postgres+bin", "")), g.tarred(b), g.floor(b),
+				g.backup(pluginDefault, g.source("bin", "postgres+bin", "")), g.tarred(b), g.floor(b),
 				{"pg_basebackup alone", nil, func(b *testing.B) sample { return measure(b, g.basebackup()) }},
 			}
 			if rest, ok := g.pgBackRest(b); ok {
@@ -117,9 +117,9 @@ func BenchmarkRestore(b *testing.B) {
 			run(b, g.dump(d.database, "--file="+file))
 			each(g, func(cpu string) {
 				record(b, "restore "+d.name+cpu, "restore of "+d.name, []contender{
-					g.restore("plugin, jobs=1", single, "jobs=1"), g.restore(restore2, single, "jobs=2"),
+					g.restore("plugin, jobs=1", single, "jobs=1"), g.restore(restoreTwoJobs, single, "jobs=2"),
 					g.restore("plugin, layout=tables, jobs=2", tables, "jobs=2"),
-					g.pgRestore("pg_restore from a file", file), g.pgRestore(pgRest2, file, "--jobs=2"),
+					g.pgRestore("pg_restore from a file", file), g.pgRestore(pgRestoreTwoJobs, file, "--jobs=2"),
 				})
 			})
 		})
@@ -135,8 +135,8 @@ func BenchmarkSchema(b *testing.B) {
 			source := g.source("pg", "postgres", d.database, "schema_only=true")
 			each(g, func(cpu string) {
 				record(b, "schema "+d.name+cpu, "backup of "+d.name+" without rows", []contender{
-					g.backup(plugin1, source),
-					{schemaAlo, nil, func(b *testing.B) sample { return measure(b, g.dump(d.database, "--schema-only")) }},
+					g.backup(pluginDefault, source),
+					{pgDumpSchemaOnly, nil, func(b *testing.B) sample { return measure(b, g.dump(d.database, "--schema-only")) }},
 				})
 			})
 		})

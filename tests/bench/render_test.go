@@ -18,36 +18,36 @@ type target struct {
 }
 
 var targets = []target{
-	{"backup of few large tables", "logical D1", plugin1, piped, 1.05},
-	{"backup of few large tables, -cpu 2", "logical D1 -cpu 2", plugin1, piped, 1.05},
-	{"backup of mixed tables", "logical D4", plugin1, piped, 1.05},
-	{"backup of mixed tables, -cpu 2", "logical D4 -cpu 2", plugin1, piped, 1.05},
+	{"backup of few large tables", "logical D1", pluginDefault, piped, 1.05},
+	{"backup of few large tables, -cpu 2", "logical D1 -cpu 2", pluginDefault, piped, 1.05},
+	{"backup of mixed tables", "logical D4", pluginDefault, piped, 1.05},
+	{"backup of mixed tables, -cpu 2", "logical D4 -cpu 2", pluginDefault, piped, 1.05},
 	{"backup of mixed tables, layout=tables, -cpu 2", "logical D4 -cpu 2", layout, piped, 0.7},
-	{"backup of 40 databases, -cpu 2", "logical D3 -cpu 2", plugin1, piped, 0.75},
-	{"physical, few large tables", "physical D1", plugin1, tarFile, 1.1},
-	{"physical, few large tables, -cpu 2", "physical D1 -cpu 2", plugin1, tarFile, 0.75},
-	{"physical, mixed tables", "physical D4", plugin1, tarFile, 1.1},
-	{"physical, mixed tables, -cpu 2", "physical D4 -cpu 2", plugin1, tarFile, 0.75},
-	{"physical, many small tables", "physical D2", plugin1, tarFile, 1.25},
-	{"physical, many databases", "physical D3", plugin1, tarFile, 1.25},
-	{"physical, many small tables", "physical D2", plugin1, backRest, 0.8},
-	{"physical, few large tables", "physical D1", plugin1, floorName, 0},
-	{"physical, few large tables, -cpu 2", "physical D1 -cpu 2", plugin1, floorName, 0},
-	{"physical, mixed tables", "physical D4", plugin1, floorName, 0},
-	{"physical, mixed tables, -cpu 2", "physical D4 -cpu 2", plugin1, floorName, 0},
-	{"physical, many small tables", "physical D2", plugin1, floorName, 0},
-	{"physical, many databases", "physical D3", plugin1, floorName, 0},
+	{"backup of 40 databases, -cpu 2", "logical D3 -cpu 2", pluginDefault, piped, 0.75},
+	{"physical, few large tables", "physical D1", pluginDefault, tarFile, 1.1},
+	{"physical, few large tables, -cpu 2", "physical D1 -cpu 2", pluginDefault, tarFile, 0.75},
+	{"physical, mixed tables", "physical D4", pluginDefault, tarFile, 1.1},
+	{"physical, mixed tables, -cpu 2", "physical D4 -cpu 2", pluginDefault, tarFile, 0.75},
+	{"physical, many small tables", "physical D2", pluginDefault, tarFile, 1.25},
+	{"physical, many databases", "physical D3", pluginDefault, tarFile, 1.25},
+	{"physical, many small tables", "physical D2", pluginDefault, backRestFull, 0.8},
+	{"physical, few large tables", "physical D1", pluginDefault, floorName, 0},
+	{"physical, few large tables, -cpu 2", "physical D1 -cpu 2", pluginDefault, floorName, 0},
+	{"physical, mixed tables", "physical D4", pluginDefault, floorName, 0},
+	{"physical, mixed tables, -cpu 2", "physical D4 -cpu 2", pluginDefault, floorName, 0},
+	{"physical, many small tables", "physical D2", pluginDefault, floorName, 0},
+	{"physical, many databases", "physical D3", pluginDefault, floorName, 0},
 	{"physical, few large tables, nothing changed", "again physical D1", unchanged, first, 0.35},
 	{"physical, few large tables, nothing changed, -cpu 2", "again physical D1 -cpu 2", unchanged, first, 0.35},
 	{"physical, mixed tables, nothing changed", "again physical D4", unchanged, first, 0.35},
 	{"physical, mixed tables, nothing changed, -cpu 2", "again physical D4 -cpu 2", unchanged, first, 0.35},
-	{"restore of few large tables, -cpu 2", "restore D1 -cpu 2", restore2, pgRest2, 1.25},
-	{"restore of few large tables", "restore D1", restore2, pgRest2, 1.25},
-	{"restore of mixed tables, -cpu 2", "restore D4 -cpu 2", restore2, pgRest2, 1.25},
-	{"restore of mixed tables", "restore D4", restore2, pgRest2, 1.25},
-	{"4,000 tables without rows", "schema D2", plugin1, schemaAlo, 1.3},
-	{"20,000 tables without rows", "schema D5", plugin1, schemaAlo, 1.3},
-	{"20,000 tables without rows, -cpu 2", "schema D5 -cpu 2", plugin1, schemaAlo, 1.3},
+	{"restore of few large tables, -cpu 2", "restore D1 -cpu 2", restoreTwoJobs, pgRestoreTwoJobs, 1.25},
+	{"restore of few large tables", "restore D1", restoreTwoJobs, pgRestoreTwoJobs, 1.25},
+	{"restore of mixed tables, -cpu 2", "restore D4 -cpu 2", restoreTwoJobs, pgRestoreTwoJobs, 1.25},
+	{"restore of mixed tables", "restore D4", restoreTwoJobs, pgRestoreTwoJobs, 1.25},
+	{"4,000 tables without rows", "schema D2", pluginDefault, pgDumpSchemaOnly, 1.3},
+	{"20,000 tables without rows", "schema D5", pluginDefault, pgDumpSchemaOnly, 1.3},
+	{"20,000 tables without rows, -cpu 2", "schema D5 -cpu 2", pluginDefault, pgDumpSchemaOnly, 1.3},
 }
 
 const begin, end = "<!-- results -->\n", "<!-- end -->\n"
@@ -150,7 +150,7 @@ func (all report) ratio(t target) (float64, bool) {
 func (all report) peak(prefix string) (peak float64) {
 	for _, r := range all.Results {
 		for _, row := range r.Rows {
-			if strings.HasPrefix(r.ID, prefix) && row.Name == plugin1 {
+			if strings.HasPrefix(r.ID, prefix) && row.Name == pluginDefault {
 				peak = max(peak, row.Peak)
 			}
 		}
