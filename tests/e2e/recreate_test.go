@@ -75,11 +75,7 @@ func (r replaced) waits(t *testing.T) {
 
 func (r replaced) until(t *testing.T, what, sql, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); r.server.QueryText(t, "postgres", sql) != want; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-	}
+	eventually(t, what, func() bool { return r.server.QueryText(t, "postgres", sql) == want })
 }
 
 const ours = "SELECT count(*) FROM pg_database WHERE datname LIKE 'plakar%'"

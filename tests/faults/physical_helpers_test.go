@@ -116,10 +116,12 @@ func (s *scene) damage(table string) {
 func (s *scene) inNeedOfWAL(slots string, removed bool) harness.Result {
 	s.Helper()
 	s.server = harness.Start(s, harness.InitdbArgs("--wal-segsize=1"), harness.Conf(slots, "min_wal_size = 2MB", "max_wal_size = 2MB", "wal_recycle = off"))
-	s.physical(nil, slowly)
+	p := newProxy(s, s.server)
+	s.physical(p, slowly)
 	first := s.server.QueryText(s, "postgres", "SELECT pg_walfile_name(pg_current_wal_lsn())")
 	run := s.backup()
 	s.streaming()
+	p.freeze() // the files wait for what follows, however long it takes
 	gone := false
 	for step := 0; !gone && step < 6; step++ {
 		s.server.Exec(s, "postgres", "CREATE TABLE IF NOT EXISTS w (x int); INSERT INTO w VALUES (1)")
@@ -133,5 +135,6 @@ func (s *scene) inNeedOfWAL(slots string, removed bool) harness.Result {
 	if s.server.QueryText(s, "postgres", "SELECT count(*) FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'") != "1" {
 		s.Error("the files were sent already, which proves nothing")
 	}
+	p.thaw()
 	return s.end(run)
 }

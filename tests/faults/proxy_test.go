@@ -148,6 +148,14 @@ func (p *proxy) freeze() {
 	p.frozen = true
 }
 
+// thaw goes on forwarding.
+func (p *proxy) thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = false
+	p.gate.Broadcast()
+}
+
 // reset ends every connection the hard way, and lets nobody in any more.
 func (p *proxy) reset() {
 	_ = p.listener.Close()
