@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,9 @@ func TestLayoutConsistent(t *testing.T) {
 	for _, jobs := range []string{"1", "4"} {
 		t.Run("jobs="+jobs, func(t *testing.T) {
 			t.Parallel()
-			consistent(t, "jobs="+jobs)
+			for range harness.Count(1, 5) {
+				consistent(t, "jobs="+jobs)
+			}
 		})
 	}
 }
@@ -224,7 +227,8 @@ func TestLayoutLockTable(t *testing.T) {
 	src := harness.Start(t, harness.Conf("max_locks_per_transaction = 10"))
 	src.Exec(t, "postgres", "CREATE DATABASE many")
 	src.Exec(t, "many", "CREATE TABLE large AS SELECT repeat(md5(g::text), 30) AS x FROM generate_series(1, 10000) g")
-	src.Exec(t, "many", "DO $$ BEGIN FOR n IN 1..500 LOOP EXECUTE 'CREATE TABLE x' || n || ' (y int)'; IF n % 100 = 0 THEN COMMIT; END IF; END LOOP; END $$")
+	tables := strconv.Itoa(harness.Count(500, 5000))
+	src.Exec(t, "many", "DO $$ BEGIN FOR n IN 1.."+tables+" LOOP EXECUTE 'CREATE TABLE x' || n || ' (y int)'; IF n % 100 = 0 THEN COMMIT; END IF; END LOOP; END $$")
 	p := harness.NewPlakar(t)
 	p.SourceAdd("mypg", src.URL("many"), src.BinDirOption(), "layout=tables", "jobs=4")
 	p.MustBackup("@mypg")

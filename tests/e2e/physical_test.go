@@ -177,7 +177,7 @@ func TestPhysicalUnderLoad(t *testing.T) {
 		_ = load.Wait()
 	}()
 	p := physical(t, s)
-	for range 2 {
+	for range harness.Count(2, 8) {
 		again := harness.Adopt(t, restored(t, p, s, p.MustBackup("@phys")))
 		sums := again.QueryText(t, "postgres", `SELECT count(*), sum(delta),
 			(SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),
