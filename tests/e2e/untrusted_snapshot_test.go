@@ -14,7 +14,7 @@ import (
 func TestCommandsInSnapshots(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
-	short, err := os.MkdirTemp("", "c") // for the length of a name
+	short, err := os.MkdirTemp("/tmp", "c") // for the length of a name
 	if err != nil {
 		t.Fatal(err)
 	}
