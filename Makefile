@@ -95,10 +95,11 @@ endif
 test-package-name:
 	@echo '$(TEST_PACKAGE)'
 
+# go vet has all of what go test would vet once more.
 test: test-tools test-package ## set up what is missing, vet, unit tests, end-to-end tests on one server version
 	$(GO) vet ./...
 	$(MAKE) -s unit-test
-	$(TEST_ENV) $(GO) test -count=1 -timeout 30m ./tests/...
+	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 30m ./tests/...
 
 test-long: ## everything, on every server version, with the newest client tools and in containers, and fuzzing: hours
 	PG_LONG=true .ci/run
@@ -106,12 +107,12 @@ test-long: ## everything, on every server version, with the newest client tools 
 # The race detector needs a C compiler.
 unit-test: ## the tests that need neither plakar nor a whole cluster
 	@race=; if command -v "$$($(GO) env CC)" >/dev/null 2>&1; then race=-race; export CGO_ENABLED=1; fi; \
-	set -x; $(GO) test $$race -timeout 10m $(UNIT)
+	set -x; $(GO) test $$race -vet=off -timeout 10m $(UNIT)
 
 E2E ?= ./tests/e2e/... ./tests/faults/...
 
 e2e: test-tools test-package ## end-to-end tests on one server version (PG_MAJOR=17)
-	$(TEST_ENV) $(GO) test -count=1 -timeout 30m $(E2E)
+	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 30m $(E2E)
 
 engine:
 	@tests/setup/container.sh '$(IMAGE)'
@@ -138,7 +139,7 @@ integration-test: engine test-package ## end-to-end tests with servers in contai
 	for major in $(MAJORS); do \
 		echo "== PostgreSQL $$major in containers of $(IMAGE)"; \
 		$(TEST_ENV) PG_IMAGE='$(IMAGE)' PG_BINDIRS="$$bindirs" PG_MAJOR=$$major PG_CONTAINER_TESTS=$(CONTAINER_TESTS) \
-			$(GO) test -count=1 -timeout 30m $(TESTFLAGS) ./tests/e2e/... ./tests/faults/... || exit 1; \
+			$(GO) test -count=1 -vet=off -timeout 30m $(TESTFLAGS) ./tests/e2e/... ./tests/faults/... || exit 1; \
 	done
 
 testdb: ## a throw-away server on port 9999, until Ctrl-C (PG_MAJOR, PORT, IMAGE)
