@@ -85,6 +85,7 @@ func TestImportOptions(t *testing.T) {
 // TestCompressMethods: what pg_dump 16 has is refused with an older one, before
 // anything is dumped.
 func TestCompressMethods(t *testing.T) {
+	t.Parallel()
 	harness.EachMajorOfRun(t, func(t *testing.T, major int) {
 		s := harness.Start(t, harness.Major(major))
 		s.Psql(t, "postgres", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS x")

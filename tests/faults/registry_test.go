@@ -98,6 +98,7 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 // TestFaults makes everything in the registry happen.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	harness.LowestAndHighestMajorOnly(t, "a fault is on this side, or ends a session or the server, in every version alike")
 	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	shared := newStage(t)
