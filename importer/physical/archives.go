@@ -28,7 +28,7 @@ type stream struct {
 
 // start asks the server for a base backup.
 func (i *Importer) start(ctx context.Context, s *server, tool pgtools.Installation) (*stream, error) {
-	if s.ownStream() {
+	if s.usesReplicationProtocol() {
 		rate, err := i.options.MaxRateKB()
 		if err != nil {
 			return nil, err
@@ -67,7 +67,7 @@ var _ archives = (*replication.Backup)(nil)
 func summary(o *options.Physical, s *server) map[string]any {
 	all := o.Summary()
 	all["method"] = "pg_basebackup"
-	if s.ownStream() {
+	if s.usesReplicationProtocol() {
 		all["method"] = "BASE_BACKUP"
 	}
 	return all

@@ -44,7 +44,7 @@ func (f manifestFile) sum() (fileSum, error) {
 
 // readManifest reads a backup manifest without holding it and gives its parts to c. It
 // reads all of r, and checks the manifest's own checksum.
-func readManifest(r io.Reader, c *checker) error {
+func readManifest(r io.Reader, c *verifier) error {
 	sum := &headHash{hash: sha256.New()}
 	r = io.TeeReader(r, sum)
 	dec := json.NewDecoder(r)
@@ -61,7 +61,7 @@ func readManifest(r io.Reader, c *checker) error {
 	return nil
 }
 
-func decodeManifest(dec *json.Decoder, c *checker) (checksum string, err error) {
+func decodeManifest(dec *json.Decoder, c *verifier) (checksum string, err error) {
 	if err := expect(dec, '{'); err != nil {
 		return "", err
 	}
@@ -76,11 +76,11 @@ func decodeManifest(dec *json.Decoder, c *checker) (checksum string, err error) 
 		case "System-Identifier":
 			var id json.Number
 			err = dec.Decode(&id)
-			c.system(id.String())
+			c.checkSystemID(id.String())
 		case "WAL-Ranges":
 			var all []walRange
 			if err = dec.Decode(&all); err == nil {
-				c.ranges(all)
+				c.checkWAL(all)
 			}
 		case "Manifest-Checksum":
 			err = dec.Decode(&checksum)
@@ -95,7 +95,7 @@ func decodeManifest(dec *json.Decoder, c *checker) (checksum string, err error) 
 	return checksum, expect(dec, '}')
 }
 
-func decodeFiles(dec *json.Decoder, c *checker) error {
+func decodeFiles(dec *json.Decoder, c *verifier) error {
 	if err := expect(dec, '['); err != nil {
 		return err
 	}

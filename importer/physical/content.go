@@ -9,24 +9,24 @@ import (
 	"io"
 )
 
-// sums are made of a file's content while it passes.
-type sums struct {
+// checksums are made of a file's content while it passes.
+type checksums struct {
 	size int64
 	crc  hash.Hash32
 	sha  hash.Hash // nil unless the identity is needed
 }
 
-func newSums() *sums { return &sums{crc: crc32.New(crc32.MakeTable(crc32.Castagnoli))} }
+func newChecksums() *checksums { return &checksums{crc: crc32.New(crc32.MakeTable(crc32.Castagnoli))} }
 
 // withIdentity prepares the identity of a file of the cluster with systemID.
-func (s *sums) withIdentity(systemID string) *sums {
+func (s *checksums) withIdentity(systemID string) *checksums {
 	s.sha = sha256.New()
 	_, _ = io.WriteString(s.sha, systemID+"\x00")
 	return s
 }
 
 // Write implements io.Writer; it never fails.
-func (s *sums) Write(p []byte) (int, error) {
+func (s *checksums) Write(p []byte) (int, error) {
 	s.size += int64(len(p))
 	_, _ = s.crc.Write(p)
 	if s.sha != nil {
@@ -35,7 +35,7 @@ func (s *sums) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *sums) file() fileSum { return fileSum{size: s.size, crc: s.crc.Sum32()} }
+func (s *checksums) file() fileSum { return fileSum{size: s.size, crc: s.crc.Sum32()} }
 
 // identity is a device and an inode number. plakar takes a file from the previous
 // snapshot, without reading it, if these and what else stat tells are the same;
@@ -43,7 +43,7 @@ func (s *sums) file() fileSum { return fileSum{size: s.size, crc: s.crc.Sum32()}
 type identity struct{ dev, ino uint64 }
 
 // identity is that of the content that has passed.
-func (s *sums) identity() identity { return newIdentity(s.sha.Sum(nil)) }
+func (s *checksums) identity() identity { return newIdentity(s.sha.Sum(nil)) }
 
 // newIdentity makes an identity of 16 bytes or more.
 func newIdentity(b []byte) identity {

@@ -1,15 +1,15 @@
 // Package physical backs a whole cluster up, file by file, from the server's
 // base backup stream.
 //
-// The data's way: learn about the server and hold its WAL (server.go), ask it for
+// Data flow: learn about the server and reserve its WAL (server.go), ask it for
 // a backup (archives.go, tool.go), turn each entry of its tar archives into a
-// record (sender.go, files.go, place.go, content.go), and compare all that passed
+// record (emit.go, files.go, layout.go, content.go), and compare all that passed
 // with the backup manifest, which comes last (verify.go, names.go, wal.go, backupmanifest.go).
 //
 // Invariants:
 //
 //   - Every byte of every file passes through a checksum exactly once, whether
-//     plakar reads it, has it already, or does not want it. Send reports success only
+//     plakar reads it, has it already, or does not want it. Backup reports success only
 //     when all files, and no other, are as the manifest says, the WAL is complete,
 //     and the server or pg_basebackup has said that it is done.
 //   - A record's device and inode number are made of the file's content where that

@@ -15,11 +15,11 @@ import (
 )
 
 // file sends a regular file, or only checks it if it has no place in the snapshot.
-func (s *sender) file(p place, header *tar.Header, content io.Reader) error {
-	if err := s.check.claim(p.name); err != nil {
+func (s *recordEmitter) file(p destination, header *tar.Header, content io.Reader) error {
+	if err := s.check.checkDuplicate(p.name); err != nil {
 		return err
 	}
-	sums := newSums()
+	sums := newChecksums()
 	if p.path != "" && s.spool.Fits(header.Size) {
 		sums.withIdentity(s.systemID)
 	}
@@ -39,7 +39,7 @@ func (s *sender) file(p place, header *tar.Header, content io.Reader) error {
 
 // content sends the file at pathname: as soon as it is in the spool, or while it
 // is read.
-func (s *sender) content(pathname string, header *tar.Header, content io.Reader, sums *sums) error {
+func (s *recordEmitter) content(pathname string, header *tar.Header, content io.Reader, sums *checksums) error {
 	held, err := s.spool.Put(s.ctx, content, header.Size)
 	if err != nil {
 		return err
@@ -47,16 +47,16 @@ func (s *sender) content(pathname string, header *tar.Header, content io.Reader,
 	if held.Size == header.Size {
 		return s.emit(s.record(pathname, 0, header, sums.identity()).with(held))
 	}
-	return s.pass(pathname, header, held, content)
+	return s.streamThrough(pathname, header, held, content)
 }
 
-// pass sends a file of which only the first part is held. It returns when the rest
+// streamThrough sends a file of which only the first part is held. It returns when the rest
 // has been read, by plakar or else to the end without it.
-func (s *sender) pass(pathname string, header *tar.Header, held *spool.Entry, rest io.Reader) error {
+func (s *recordEmitter) streamThrough(pathname string, header *tar.Header, held *spool.Entry, rest io.Reader) error {
 	r, w := io.Pipe()
 	stop := context.AfterFunc(s.ctx, func() { _ = w.CloseWithError(plugin.ErrAborted) })
 	defer stop()
-	if err := s.emit(s.record(pathname, 0, header, uniqueIdentity()).with(newJoined(held, r))); err != nil {
+	if err := s.emit(s.record(pathname, 0, header, uniqueIdentity()).with(newHeadAndRest(held, r))); err != nil {
 		return err
 	}
 	_, err := io.CopyBuffer(writerOnly{w}, rest, s.block)
@@ -76,8 +76,8 @@ func (s *sender) pass(pathname string, header *tar.Header, held *spool.Entry, re
 
 // manifest sends the backup manifest and compares all files with it. Its owner is
 // that of the data directory: pg_basebackup, which adds it, does not know it.
-func (s *sender) manifest(size int64, content io.Reader) error {
-	header := s.own(0o600, time.Now())
+func (s *recordEmitter) manifest(size int64, content io.Reader) error {
+	header := s.headerFor(0o600, time.Now())
 	header.Size = size
 	r, w := io.Pipe()
 	compared := make(chan error, 1)
@@ -86,7 +86,7 @@ func (s *sender) manifest(size int64, content io.Reader) error {
 		_ = r.CloseWithError(err)
 		compared <- err
 	}()
-	err := s.pass("/"+replication.ManifestName, header, nil, io.TeeReader(content, w))
+	err := s.streamThrough("/"+replication.ManifestName, header, nil, io.TeeReader(content, w))
 	_ = w.CloseWithError(err)
 	if failed := <-compared; err == nil {
 		err = failed
@@ -97,22 +97,22 @@ func (s *sender) manifest(size int64, content io.Reader) error {
 // writerOnly hides other methods, which would make io.CopyBuffer ignore its buffer.
 type writerOnly struct{ io.Writer }
 
-// joined is a held first part and the pipe with the rest.
-type joined struct {
+// headAndRest is a held first part and the pipe with the rest.
+type headAndRest struct {
 	io.Reader
 	held *spool.Entry // or nil
 	rest io.Closer
 }
 
-func newJoined(held *spool.Entry, rest *io.PipeReader) *joined {
+func newHeadAndRest(held *spool.Entry, rest *io.PipeReader) *headAndRest {
 	if held == nil {
-		return &joined{Reader: rest, rest: rest}
+		return &headAndRest{Reader: rest, rest: rest}
 	}
-	return &joined{Reader: io.MultiReader(held, rest), held: held, rest: rest}
+	return &headAndRest{Reader: io.MultiReader(held, rest), held: held, rest: rest}
 }
 
 // Close implements io.Closer.
-func (j *joined) Close() error {
+func (j *headAndRest) Close() error {
 	var err error
 	if j.held != nil {
 		err = j.held.Close()

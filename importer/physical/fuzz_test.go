@@ -48,10 +48,10 @@ func FuzzArchive(f *testing.F) {
 			})
 			return nil
 		}
-		s := newSender(ctx, emit, spool.New(dir, 1<<20), "system", []replication.Tablespace{{OID: "16384", Location: "/somewhere"}})
-		err := s.all(&list{all: []replication.Archive{{Name: name, Reader: bytes.NewReader(text)}}, end: io.EOF})
+		s := newRecordEmitter(ctx, emit, spool.New(dir, 1<<20), "system", []replication.Tablespace{{OID: "16384", Location: "/somewhere"}})
+		err := s.run(&list{all: []replication.Archive{{Name: name, Reader: bytes.NewReader(text)}}, end: io.EOF})
 		if err == nil {
-			err = s.check.result(true)
+			err = s.check.verdict(true)
 		}
 		readers.Wait()
 		if err == nil {
@@ -81,7 +81,7 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add(text[:len(text)-10])
 	f.Add([]byte(`{"Files": [{"Path": "a", "Size": -1}], "Manifest-Checksum": ""}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := readManifest(bytes.NewReader(text), newChecker("")); err == nil && !bytes.Contains(text, []byte("Manifest-Checksum")) {
+		if err := readManifest(bytes.NewReader(text), newVerifier("")); err == nil && !bytes.Contains(text, []byte("Manifest-Checksum")) {
 			t.Errorf("%q is accepted", text)
 		}
 	})

@@ -20,7 +20,7 @@ func TestPackedSum(t *testing.T) {
 func TestManyNames(t *testing.T) {
 	const files, limit = 1_000_000, 60 << 20
 	name := func(i int) string { return fmt.Sprintf("base/%d/%d", 16384+i/1000, 16400+i*7%900_000) }
-	c := newChecker("1")
+	c := newVerifier("1")
 	before := heap()
 	for i := range files {
 		if err := c.add(name(i), fileSum{size: int64(i), crc: uint32(i)}); err != nil {
@@ -32,7 +32,7 @@ func TestManyNames(t *testing.T) {
 	if grown > limit {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
-	if err := c.claim(name(500_000)); err == nil {
+	if err := c.checkDuplicate(name(500_000)); err == nil {
 		t.Error("a name was taken twice")
 	}
 	for i := range files {
@@ -44,7 +44,7 @@ func TestManyNames(t *testing.T) {
 			Checksum: fmt.Sprintf("%02x%02x%02x%02x", byte(i), byte(i>>8), byte(i>>16), byte(i>>24))})
 	}
 	c.compared = true
-	err := c.result(true)
+	err := c.verdict(true)
 	if want := fmt.Sprintf("%q is not in the backup manifest", name(700_007)); err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
 		t.Errorf("%v, want only: %s", err, want)
 	}

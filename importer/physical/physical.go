@@ -12,7 +12,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
-// Importer backs up a cluster. It implements plugin.Whole.
+// Importer backs up a cluster. It implements plugin.NoExcludes.
 type Importer struct {
 	protocol string
 	options  options.Physical
@@ -55,14 +55,14 @@ func (i *Importer) Ping(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	if s.ownStream() {
+	if s.usesReplicationProtocol() {
 		return nil
 	}
 	_, err = i.findTool(ctx, s)
 	return err
 }
 
-// RefuseExcludes implements plugin.Whole.
+// RefuseExcludes implements plugin.NoExcludes.
 func (i *Importer) RefuseExcludes() error {
 	return errors.New("a physical backup is always of the whole cluster: leave -ignore and -ignore-file out")
 }

@@ -147,16 +147,16 @@ func TestIdentity(t *testing.T) {
 
 func TestTablespaces(t *testing.T) {
 	b := plain(
-		folder("pg_tblspc"), link("pg_tblspc/16384/", "/srv/a"), folder("pg_tblspc/16385"),
+		directory("pg_tblspc"), link("pg_tblspc/16384/", "/srv/a"), directory("pg_tblspc/16385"),
 		link("pg_tblspc/16386", "../tablespaces/16386"), link("pg_tblspc/99999", "/srv/new"),
-		folder("tablespaces"), folder("tablespaces/16386"), folder("tablespaces/16386/PG_15_1"), file("tablespaces/16386/1", "inside"),
-		folder("tablespaces/16384"), file("tablespaces/16384/1", "left over"), file("manifest.json", "of a restore"),
+		directory("tablespaces"), directory("tablespaces/16386"), directory("tablespaces/16386/PG_15_1"), file("tablespaces/16386/1", "inside"),
+		directory("tablespaces/16384"), file("tablespaces/16384/1", "left over"), file("manifest.json", "of a restore"),
 	)
 	b.inBase = false
 	b.tablespaces = []replication.Tablespace{{OID: "16384", Location: "/srv/a"}, {OID: "16385", Location: "pg_tblspc/16385"}, {OID: "16386", Location: "../tablespaces/16386"}}
 	b.archives = append([]archive{
-		{"16384.tar", []tar.Header{folder("PG_15_1"), file("PG_15_1/1", "outside")}},
-		{"16385.tar", []tar.Header{folder("PG_15_1"), file("PG_15_1/1", "in place")}},
+		{"16384.tar", []tar.Header{directory("PG_15_1"), file("PG_15_1/1", "outside")}},
+		{"16385.tar", []tar.Header{directory("PG_15_1"), file("PG_15_1/1", "in place")}},
 		{"16386.tar", []tar.Header{file("1", "another cluster's")}},
 	}, b.archives...)
 	all, err := run(t, b, 2, 1<<30)
@@ -189,12 +189,12 @@ func TestTablespaceNotSent(t *testing.T) {
 		entries  []tar.Header
 	}{
 		"outside":             {"../../ts/16384", nil},
-		"outside, left over":  {"../../ts/16384", []tar.Header{folder("tablespaces/16384/PG_15_1")}},
+		"outside, left over":  {"../../ts/16384", []tar.Header{directory("tablespaces/16384/PG_15_1")}},
 		"directory is a link": {"../tablespaces/16384", nil},
-		"another directory":   {"../other/16384", []tar.Header{folder("other/16384/PG_15_1"), file("other/16384/PG_15_1/1", "x")}},
+		"another directory":   {"../other/16384", []tar.Header{directory("other/16384/PG_15_1"), file("other/16384/PG_15_1/1", "x")}},
 		"nothing in archive":  {"/srv/a", nil},
-		"no directory of PG":  {"../tablespaces/16384", []tar.Header{folder("tablespaces/16384"), folder("tablespaces/16384/x")}},
-		"another one is sent": {"../tablespaces/16384", []tar.Header{folder("tablespaces/16385/PG_15_1")}},
+		"no directory of PG":  {"../tablespaces/16384", []tar.Header{directory("tablespaces/16384"), directory("tablespaces/16384/x")}},
+		"another one is sent": {"../tablespaces/16384", []tar.Header{directory("tablespaces/16385/PG_15_1")}},
 	} {
 		b := plain(append(c.entries, link("pg_tblspc/16384", c.location))...)
 		b.inBase = false
@@ -219,7 +219,7 @@ func TestCancelled(t *testing.T) {
 	dir := tempfile.New(t.TempDir())
 	defer func() { _ = dir.Close() }()
 	done := make(chan error, 1)
-	go func() { done <- newSender(ctx, emit, spool.New(dir, 0), "system", nil).all(plain().source()) }()
+	go func() { done <- newRecordEmitter(ctx, emit, spool.New(dir, 0), "system", nil).run(plain().source()) }()
 	reader := <-reached
 	cancel()
 	if _, err := io.Copy(io.Discard, reader); !errors.Is(err, plugin.ErrAborted) {

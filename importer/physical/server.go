@@ -20,11 +20,11 @@ type server struct {
 	systemID string
 
 	// What follows needs a database that lets the user in.
-	maintenance string // that database, "" for none
-	databases   []string
-	tablespaces bool     // there are some besides the built-in ones
-	asked       bool     // tablespaces and databases are known
-	config      []string // configuration files, by name in the data directory; as far as the role may know
+	maintenance  string // that database, "" for none
+	databases    []string
+	tablespaces  bool     // there are some besides the built-in ones
+	catalogsRead bool     // tablespaces and databases are known
+	config       []string // configuration files, by name in the data directory; as far as the role may know
 
 	warnings []string // for the manifest
 }
@@ -47,7 +47,7 @@ func (i *Importer) look(ctx context.Context) (*server, error) {
 		s.close()
 		return nil, err
 	}
-	if err := s.ask(ctx); err != nil {
+	if err := s.readCatalogs(ctx); err != nil {
 		s.warn("the catalogues could not be read: " + err.Error())
 	}
 	return s, nil
@@ -62,8 +62,8 @@ func withHint(err error) error {
 	return fmt.Errorf("%w\nhint: the role needs REPLICATION, and pg_hba.conf a line for the database \"replication\"", err)
 }
 
-// ask reads the catalogues. Not every replication role may.
-func (s *server) ask(ctx context.Context) error {
+// readCatalogs reads the catalogues. Not every replication role may.
+func (s *server) readCatalogs(ctx context.Context) error {
 	info, conn, err := s.info.Dial(ctx, "postgres", "template1")
 	if err != nil {
 		return err
@@ -80,16 +80,16 @@ func (s *server) ask(ctx context.Context) error {
 	// The built-in tablespaces have the OIDs 1663 and 1664.
 	// Source: https://www.postgresql.org/docs/18/system-catalog-initial-data.html
 	err = conn.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_catalog.pg_tablespace WHERE oid >= 16384").Scan(&s.tablespaces)
-	s.asked = err == nil
+	s.catalogsRead = err == nil
 	if err == nil {
-		err = s.askConfig(ctx, conn)
+		err = s.readConfigFiles(ctx, conn)
 	}
 	return err
 }
 
-// askConfig notes the configuration files that lie in the data directory. A role
+// readConfigFiles notes the configuration files that lie in the data directory. A role
 // without pg_read_all_settings finds none.
-func (s *server) askConfig(ctx context.Context, conn *pgx.Conn) error {
+func (s *server) readConfigFiles(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `SELECT substr(f.setting, length(d.setting) + 2)
 		FROM pg_catalog.pg_settings f, pg_catalog.pg_settings d
 		WHERE d.name = 'data_directory' AND f.name IN ('config_file', 'hba_file', 'ident_file')
@@ -101,14 +101,14 @@ func (s *server) askConfig(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// ownStream reports whether to speak BASE_BACKUP ourselves, because pg_basebackup
+// usesReplicationProtocol reports whether to speak BASE_BACKUP ourselves, because pg_basebackup
 // refuses, or may refuse, to send the tablespaces.
-func (s *server) ownStream() bool {
-	return (s.tablespaces || !s.asked) && s.conn.Major() >= replication.MinMajor
+func (s *server) usesReplicationProtocol() bool {
+	return (s.tablespaces || !s.catalogsRead) && s.conn.Major() >= replication.MinMajor
 }
 
-// holdWAL pins the WAL for as long as the server is open.
-func (s *server) holdWAL(ctx context.Context) {
+// reserveWAL pins the WAL for as long as the server is open.
+func (s *server) reserveWAL(ctx context.Context) {
 	if err := s.conn.ReserveWAL(ctx); err != nil {
 		s.warn(fmt.Sprintf("nothing keeps the server from removing WAL that this backup needs; should it do so, the backup fails: %v", err))
 	}

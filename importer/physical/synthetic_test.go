@@ -52,7 +52,7 @@ func file(name, content string) tar.Header {
 	}
 }
 
-func folder(name string) tar.Header {
+func directory(name string) tar.Header {
 	return tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o700, Uid: 101, Gid: 104, Uname: "postgres"}
 }
 
@@ -63,8 +63,8 @@ func link(name, target string) tar.Header {
 // plain is a small complete backup.
 func plain(more ...tar.Header) *backup {
 	entries := append([]tar.Header{
-		file("backup_label", "label"), folder("base"), folder("base/1"), file("base/1/1259", "pages"),
-		file("base/1/big", strings.Repeat("b", 9<<20)), file("empty", ""), folder("./pg_wal/archive_status"),
+		file("backup_label", "label"), directory("base"), directory("base/1"), file("base/1/1259", "pages"),
+		file("base/1/big", strings.Repeat("b", 9<<20)), file("empty", ""), directory("./pg_wal/archive_status"),
 		file("global/pg_control", "control"),
 	}, more...)
 	return &backup{
@@ -197,10 +197,10 @@ func run(t *testing.T, b *backup, workers int, diskSize uint64, unread ...string
 			return ctx.Err()
 		}
 	}
-	s := newSender(ctx, emit, spool.New(dir, diskSize), "7320280665284567118", b.tablespaces)
-	err := s.all(b.source())
+	s := newRecordEmitter(ctx, emit, spool.New(dir, diskSize), "7320280665284567118", b.tablespaces)
+	err := s.run(b.source())
 	if err == nil {
-		err = s.check.result(true)
+		err = s.check.verdict(true)
 	}
 	close(records)
 	readers.Wait()

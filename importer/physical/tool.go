@@ -20,11 +20,11 @@ const endTimeout = 5 * time.Second
 // toolArchives is the one archive that pg_basebackup writes, with the manifest
 // in it.
 type toolArchives struct {
-	output  *proc.Stream
-	server  *server
-	session string // application_name of pg_basebackup's session
-	given   bool
-	ended   bool // successfully
+	output    *proc.Stream
+	server    *server
+	session   string // application_name of pg_basebackup's session
+	started   bool
+	succeeded bool
 }
 
 // runTool makes the archive of pg_basebackup, which is started by the first read.
@@ -45,14 +45,14 @@ func (i *Importer) runTool(ctx context.Context, s *server, tool pgtools.Installa
 // Next implements archives. The end of the output is that of pg_basebackup: an
 // error unless it succeeded.
 func (t *toolArchives) Next() (replication.Archive, error) {
-	if !t.given {
-		t.given = true
+	if !t.started {
+		t.started = true
 		return replication.Archive{Name: baseArchive, Reader: t.output}, nil
 	}
 	if _, err := io.Copy(io.Discard, t.output); err != nil {
 		return replication.Archive{}, err
 	}
-	t.ended = true
+	t.succeeded = true
 	if text := t.output.Stderr(); text != "" {
 		slog.Warn(text)
 	}
@@ -63,7 +63,7 @@ func (t *toolArchives) Next() (replication.Archive, error) {
 // checkpoint for it would notice only minutes later.
 func (t *toolArchives) Close() error {
 	err := t.output.Close()
-	if t.given && !t.ended && t.server.asked {
+	if t.started && !t.succeeded && t.server.catalogsRead {
 		t.endSession()
 	}
 	return err

@@ -17,8 +17,8 @@ type fileSum struct {
 	crc  uint32 // CRC32C
 }
 
-// checker compares the files that passed with the backup manifest.
-type checker struct {
+// verifier compares the files that passed with the backup manifest.
+type verifier struct {
 	systemID string
 	seen     map[nameHash]packedSum
 	names    nameLog
@@ -28,16 +28,16 @@ type checker struct {
 	compared bool
 }
 
-func newChecker(systemID string) *checker {
-	return &checker{systemID: systemID, seen: make(map[nameHash]packedSum), segments: newSegments()}
+func newVerifier(systemID string) *verifier {
+	return &verifier{systemID: systemID, seen: make(map[nameHash]packedSum), segments: newSegments()}
 }
 
 // segmentName matches the WAL segments, the only files that the manifest does
 // not list.
 var segmentName = regexp.MustCompile(`^pg_wal/([0-9A-F]{24})$`)
 
-// claim refuses a name that was there before.
-func (c *checker) claim(name string) error {
+// checkDuplicate refuses a name that was there before.
+func (c *verifier) checkDuplicate(name string) error {
 	if _, twice := c.seen[hashName(name)]; twice {
 		return fmt.Errorf("the server sent the file %q twice", name)
 	}
@@ -45,7 +45,7 @@ func (c *checker) claim(name string) error {
 }
 
 // add takes note of a file that has passed.
-func (c *checker) add(name string, sum fileSum) error {
+func (c *verifier) add(name string, sum fileSum) error {
 	if match := segmentName.FindStringSubmatch(name); match != nil {
 		return c.segments.add(match[1], sum.size)
 	}
@@ -54,7 +54,7 @@ func (c *checker) add(name string, sum fileSum) error {
 }
 
 // compare takes one file of the manifest.
-func (c *checker) compare(f manifestFile) {
+func (c *verifier) compare(f manifestFile) {
 	want, err := f.sum()
 	if err != nil {
 		c.report("%q: %v", f.name(), err)
@@ -74,15 +74,15 @@ func (c *checker) compare(f manifestFile) {
 	}
 }
 
-// system takes the system identifier, which the manifest has from PostgreSQL 17 on.
-func (c *checker) system(id string) {
+// checkSystemID takes the system identifier, which the manifest has from PostgreSQL 17 on.
+func (c *verifier) checkSystemID(id string) {
 	if id != c.systemID {
 		c.report("it describes the cluster %s, not of %s: another server answered", id, c.systemID)
 	}
 }
 
-// ranges takes the WAL that the manifest asks for.
-func (c *checker) ranges(all []walRange) {
+// checkWAL takes the WAL that the manifest asks for.
+func (c *verifier) checkWAL(all []walRange) {
 	c.compared = true
 	for _, r := range all {
 		if err := c.segments.covers(r); err != nil {
@@ -91,7 +91,7 @@ func (c *checker) ranges(all []walRange) {
 	}
 }
 
-func (c *checker) report(format string, args ...any) {
+func (c *verifier) report(format string, args ...any) {
 	if len(c.problems) == maxProblems {
 		c.more++
 		return
@@ -99,11 +99,11 @@ func (c *checker) report(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
-// result is the verdict after the last file. The manifest must have been there if
-// demanded.
-func (c *checker) result(demanded bool) error {
+// verdict is the verdict after the last file. The manifest must have been there if
+// required.
+func (c *verifier) verdict(required bool) error {
 	if !c.compared {
-		if demanded {
+		if required {
 			return errors.New("the backup has no backup manifest: it cannot be verified")
 		}
 		return nil
@@ -122,7 +122,7 @@ func (c *checker) result(demanded bool) error {
 }
 
 // unexpected reports what the manifest did not list.
-func (c *checker) unexpected() error {
+func (c *verifier) unexpected() error {
 	if len(c.seen) == 0 {
 		return nil
 	}

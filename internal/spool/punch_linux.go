@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// punch frees the disk space of a part of f.
-func punch(f *os.File, offset, size int64) error {
+// punchHole frees the disk space of a part of f.
+func punchHole(f *os.File, offset, size int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, size)
 }

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// punch cannot free a part of a file here; Close frees the whole.
-func punch(*os.File, int64, int64) error { return errors.ErrUnsupported }
+// punchHole cannot free a part of a file here; Close frees the whole.
+func punchHole(*os.File, int64, int64) error { return errors.ErrUnsupported }

@@ -2,8 +2,8 @@
 // when a worker of plakar reads it, so that several can be in its hands: small
 // files in memory, large ones in temporary files.
 //
-// Both are bounded. Hold waits for room, which readers make as they go: so every
-// file held must be handed to a reader before the next is held, or Hold may wait
+// Both are bounded. Put waits for room, which readers make as they go: so every
+// file held must be handed to a reader before the next is held, or Put may wait
 // for ever. A file that can never fit, or a disk that fills up, leaves a rest that the
 // caller has to pass on by itself.
 package spool
@@ -71,70 +71,70 @@ func (s *Spool) inMemory(ctx context.Context, r io.Reader, size int64) (*Entry, 
 	if err := s.memory.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
-	h := &Entry{spool: s, Size: size, memory: make([]byte, size), reserved: size}
-	if _, err := io.ReadFull(r, h.memory); err != nil {
-		return nil, errors.Join(unexpected(err), h.Close())
+	e := &Entry{spool: s, Size: size, memory: make([]byte, size), reserved: size}
+	if _, err := io.ReadFull(r, e.memory); err != nil {
+		return nil, errors.Join(endedEarly(err), e.Close())
 	}
-	return h, nil
+	return e, nil
 }
 
 func (s *Spool) onDisk(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
-	h := &Entry{spool: s}
+	e := &Entry{spool: s}
 	file, err := s.dir.Create()
 	if err != nil {
 		s.warn(err)
-		return h, nil
+		return e, nil
 	}
-	h.file = file
-	if err := s.store(ctx, h, r, size); err != nil {
-		return nil, errors.Join(err, h.Close())
+	e.file = file
+	if err := s.store(ctx, e, r, size); err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
-	return h, nil
+	return e, nil
 }
 
-// store reads up to size bytes from r into h, whose file takes one block while the next
+// store reads up to size bytes from r into e, whose file takes one block while the next
 // one is read. When the file takes no more, what was read stays in memory. An error is
 // one of r or of ctx.
-func (s *Spool) store(ctx context.Context, h *Entry, r io.Reader, size int64) error {
+func (s *Spool) store(ctx context.Context, e *Entry, r io.Reader, size int64) error {
 	if s.blocks[0] == nil {
 		s.blocks = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
 	}
-	var before writing
-	for n := 0; h.Size < size; n++ {
-		block := s.blocks[n%2][:min(blockSize, size-h.Size)]
+	var before pendingWrite
+	for n := 0; e.Size < size; n++ {
+		block := s.blocks[n%2][:min(blockSize, size-e.Size)]
 		err := s.disk.Acquire(ctx, int64(len(block)))
 		if err == nil {
-			h.reserved += int64(len(block))
+			e.reserved += int64(len(block))
 			_, err = io.ReadFull(r, block)
 		}
-		failed := before.end(h)
+		failed := before.end(e)
 		switch {
 		case err != nil:
-			return unexpected(err)
+			return endedEarly(err)
 		case failed != nil:
 			s.warn(failed)
-			h.memory = append(h.memory, block...)
-			h.Size += int64(len(block))
+			e.memory = append(e.memory, block...)
+			e.Size += int64(len(block))
 			return nil
 		}
-		h.Size += int64(len(block))
-		before = write(h.file, block)
+		e.Size += int64(len(block))
+		before = write(e.file, block)
 	}
-	if err := before.end(h); err != nil {
+	if err := before.end(e); err != nil {
 		s.warn(err)
 	}
 	return nil
 }
 
-// writing is a block that is being written; the zero value is none.
-type writing struct {
+// pendingWrite is a block that is being written; the zero value is none.
+type pendingWrite struct {
 	block []byte
 	ended chan error
 	n     *int // of its bytes, when it has ended
 }
 
-func write(w io.Writer, block []byte) writing {
-	p := writing{block: block, ended: make(chan error, 1), n: new(int)}
+func write(w io.Writer, block []byte) pendingWrite {
+	p := pendingWrite{block: block, ended: make(chan error, 1), n: new(int)}
 	go func() {
 		n, err := w.Write(block)
 		*p.n = n
@@ -143,15 +143,15 @@ func write(w io.Writer, block []byte) writing {
 	return p
 }
 
-// end waits for the end. What could not be written goes to h's memory.
-func (p writing) end(h *Entry) error {
+// end waits for the end. What could not be written goes to e's memory.
+func (p pendingWrite) end(e *Entry) error {
 	if p.ended == nil {
 		return nil
 	}
 	err := <-p.ended
-	h.stored += int64(*p.n)
+	e.stored += int64(*p.n)
 	if err != nil {
-		h.memory = bytes.Clone(p.block[*p.n:])
+		e.memory = bytes.Clone(p.block[*p.n:])
 	}
 	return err
 }
@@ -162,8 +162,8 @@ func (s *Spool) warn(err error) {
 	})
 }
 
-// unexpected is err when the announced content ended early.
-func unexpected(err error) error {
+// endedEarly is err when the announced content ended early.
+func endedEarly(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}

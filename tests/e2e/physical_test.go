@@ -128,8 +128,8 @@ func TestPhysicalTablespaceNotSent(t *testing.T) {
 			target, err := filepath.Rel(filepath.Dir(link), location)
 			if beside {
 				target = filepath.Join("..", "tablespaces", oid)
-				folder := s.Dir(t, "disk")
-				err = errors.Join(os.Symlink(location, filepath.Join(folder, oid)), os.Symlink(folder, filepath.Join(s.DataDir, "tablespaces")))
+				dir := s.Dir(t, "disk")
+				err = errors.Join(os.Symlink(location, filepath.Join(dir, oid)), os.Symlink(dir, filepath.Join(s.DataDir, "tablespaces")))
 			}
 			if err := errors.Join(err, os.Remove(link), os.Symlink(target, link)); err != nil {
 				t.Fatal(err)
@@ -151,8 +151,8 @@ func TestPhysicalTablespaceNotSent(t *testing.T) {
 // relations are the paths of data files and links.
 func relations(paths []string) []string {
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		for _, folder := range []string{"/base/", "/tablespaces/", "/pg_tblspc/"} {
-			if strings.HasPrefix(path, folder) {
+		for _, dir := range []string{"/base/", "/tablespaces/", "/pg_tblspc/"} {
+			if strings.HasPrefix(path, dir) {
 				return strings.Contains(path, "pg_internal.init") || strings.HasSuffix(path, "_fsm") || strings.HasSuffix(path, "_vm")
 			}
 		}

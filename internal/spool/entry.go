@@ -26,43 +26,43 @@ type Entry struct {
 }
 
 // Read implements io.Reader and fills p as far as it can.
-func (h *Entry) Read(p []byte) (int, error) {
-	if h.pos >= h.Size {
+func (e *Entry) Read(p []byte) (int, error) {
+	if e.pos >= e.Size {
 		return 0, io.EOF
 	}
-	if h.pos < h.stored {
-		n, err := h.file.ReadAt(p[:min(int64(len(p)), h.stored-h.pos)], h.pos)
-		h.pos += int64(n)
-		h.release()
+	if e.pos < e.stored {
+		n, err := e.file.ReadAt(p[:min(int64(len(p)), e.stored-e.pos)], e.pos)
+		e.pos += int64(n)
+		e.release()
 		if err != nil && n == 0 {
-			return 0, unexpected(err)
+			return 0, endedEarly(err)
 		}
 		return n, nil
 	}
-	n := copy(p, h.memory[h.pos-h.stored:])
-	h.pos += int64(n)
+	n := copy(p, e.memory[e.pos-e.stored:])
+	e.pos += int64(n)
 	return n, nil
 }
 
 // release gives back the space of what was read, if the file system can.
-func (h *Entry) release() {
-	if n := h.pos - h.freed; n >= releaseStep && punch(h.file.File, h.freed, n) == nil {
-		h.freed = h.pos
-		h.reserved -= n
-		h.spool.disk.Release(n)
+func (e *Entry) release() {
+	if n := e.pos - e.freed; n >= releaseStep && punchHole(e.file.File, e.freed, n) == nil {
+		e.freed = e.pos
+		e.reserved -= n
+		e.spool.disk.Release(n)
 	}
 }
 
 // Close frees all that is left. It may be called more than once.
-func (h *Entry) Close() error {
-	reserved := h.reserved
-	h.reserved, h.memory = 0, nil
-	h.pos = h.Size
-	if h.file == nil {
-		h.spool.memory.Release(reserved)
+func (e *Entry) Close() error {
+	reserved := e.reserved
+	e.reserved, e.memory = 0, nil
+	e.pos = e.Size
+	if e.file == nil {
+		e.spool.memory.Release(reserved)
 		return nil
 	}
-	err := h.file.Remove()
-	h.spool.disk.Release(reserved)
+	err := e.file.Remove()
+	e.spool.disk.Release(reserved)
 	return err
 }

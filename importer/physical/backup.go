@@ -25,10 +25,10 @@ const firstWithManifest = 13
 // Backup implements plugin.Source.
 func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) error) (err error) {
 	// plakar may read the manifest when all else is done.
-	documentCtx, stopDocument := context.WithCancel(ctx)
+	manifestCtx, stopManifest := context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
-			stopDocument()
+			stopManifest()
 		}
 	}()
 	ctx, stop := context.WithCancel(ctx)
@@ -39,17 +39,17 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	}
 	defer s.close()
 	var tool pgtools.Installation
-	if !s.ownStream() {
+	if !s.usesReplicationProtocol() {
 		if tool, err = i.findTool(ctx, s); err != nil {
 			return err
 		}
 	}
-	s.holdWAL(ctx)
-	demanded := s.conn.Major() >= firstWithManifest
-	if !demanded {
+	s.reserveWAL(ctx)
+	required := s.conn.Major() >= firstWithManifest
+	if !required {
 		s.warn(fmt.Sprintf("PostgreSQL %s sends no backup manifest: the files could not be verified", s.conn.Version()))
 	}
-	if err := emit(i.document(documentCtx, s, tool)); err != nil {
+	if err := emit(i.manifestRecord(manifestCtx, s, tool)); err != nil {
 		return err
 	}
 	backup, err := i.start(ctx, s, tool)
@@ -57,19 +57,19 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 		return err
 	}
 	defer func() { _ = backup.close() }()
-	out := newSender(ctx, emit, spool.New(i.spooled, uint64(i.options.SpoolSize)), s.systemID, backup.tablespaces)
+	out := newRecordEmitter(ctx, emit, spool.New(i.spooled, uint64(i.options.SpoolSize)), s.systemID, backup.tablespaces)
 	out.config = s.config
-	if err := out.all(backup); err != nil {
+	if err := out.run(backup); err != nil {
 		return err
 	}
 	for _, name := range out.config {
 		slog.Warn(fmt.Sprintf("%s is a link in the data directory, or behind one: it is not in the backup; copy it by hand", name))
 	}
-	return out.check.result(demanded)
+	return out.check.verdict(required)
 }
 
-// document is the record of manifest.json.
-func (i *Importer) document(ctx context.Context, s *server, tool pgtools.Installation) *connectors.Record {
+// manifestRecord is the record of manifest.json.
+func (i *Importer) manifestRecord(ctx context.Context, s *server, tool pgtools.Installation) *connectors.Record {
 	started := time.Now()
 	request := manifest.Request{
 		Header: manifest.Header{

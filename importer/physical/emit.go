@@ -18,8 +18,8 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
 )
 
-// sender turns the archives of one backup into records.
-type sender struct {
+// recordEmitter turns the archives of one backup into records.
+type recordEmitter struct {
 	ctx      context.Context
 	emit     func(*connectors.Record) error
 	spool    *spool.Spool
@@ -27,30 +27,30 @@ type sender struct {
 	layout   layout
 	started  time.Time
 
-	check   *checker
-	config  []string        // configuration files that have not come yet, by name in the data directory
-	folders map[string]bool // paths of the directories and tablespace links that were sent
-	owner   *tar.Header     // an entry whose owner is that of the data directory
-	block   []byte          // for files that are passed on while they are read
+	check       *verifier
+	config      []string        // configuration files that have not come yet, by name in the data directory
+	directories map[string]bool // paths of the directories and tablespace links that were sent
+	owner       *tar.Header     // an entry whose owner is that of the data directory
+	block       []byte          // for files that are passed on while they are read
 }
 
 // blockSize is what is read of a file at once, in bytes.
 const blockSize = 1 << 20
 
-func newSender(ctx context.Context, emit func(*connectors.Record) error, sp *spool.Spool, systemID string, tablespaces []replication.Tablespace) *sender {
-	return &sender{
+func newRecordEmitter(ctx context.Context, emit func(*connectors.Record) error, sp *spool.Spool, systemID string, tablespaces []replication.Tablespace) *recordEmitter {
+	return &recordEmitter{
 		ctx: ctx, emit: emit, spool: sp, systemID: systemID, layout: newLayout(tablespaces), started: time.Now(),
-		check: newChecker(systemID), folders: make(map[string]bool), block: make([]byte, blockSize),
+		check: newVerifier(systemID), directories: make(map[string]bool), block: make([]byte, blockSize),
 	}
 }
 
-// all sends everything that the archives hold.
-func (s *sender) all(from archives) error {
+// run sends everything that the archives hold.
+func (s *recordEmitter) run(from archives) error {
 	for {
 		a, err := from.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return s.layout.complete(s.folders)
+			return s.layout.checkTablespaces(s.directories)
 		case err != nil:
 			return err
 		case a.Name == replication.ManifestName && s.owner != nil:
@@ -65,7 +65,7 @@ func (s *sender) all(from archives) error {
 }
 
 // archive sends the entries of one archive.
-func (s *sender) archive(a replication.Archive) error {
+func (s *recordEmitter) archive(a replication.Archive) error {
 	entries := tar.NewReader(a)
 	for {
 		header, err := entries.Next()
@@ -75,7 +75,7 @@ func (s *sender) archive(a replication.Archive) error {
 		if err != nil {
 			return fmt.Errorf("reading %s of the base backup: %w", a.Name, err)
 		}
-		if err := s.begin(header); err != nil {
+		if err := s.emitRoot(header); err != nil {
 			return err
 		}
 		if err := s.entry(a.Name, header, entries); err != nil {
@@ -84,19 +84,19 @@ func (s *sender) archive(a replication.Archive) error {
 	}
 }
 
-// begin sends the data directory itself before the first entry, which tells whose
+// emitRoot sends the data directory itself before the first entry, which tells whose
 // it is. PostgreSQL wants it closed to others.
-func (s *sender) begin(header *tar.Header) error {
+func (s *recordEmitter) emitRoot(header *tar.Header) error {
 	if s.owner != nil {
 		return nil
 	}
 	s.owner = header
-	return s.folder("/", s.own(0o700, s.started))
+	return s.directory("/", s.headerFor(0o700, s.started))
 }
 
-// own is the header of an entry of ours, which belongs to the owner of the data
+// headerFor is the header of an entry of ours, which belongs to the owner of the data
 // directory.
-func (s *sender) own(mode int64, modified time.Time) *tar.Header {
+func (s *recordEmitter) headerFor(mode int64, modified time.Time) *tar.Header {
 	return &tar.Header{
 		Mode: mode, ModTime: modified,
 		Uid: s.owner.Uid, Gid: s.owner.Gid, Uname: s.owner.Uname, Gname: s.owner.Gname,
@@ -104,8 +104,8 @@ func (s *sender) own(mode int64, modified time.Time) *tar.Header {
 }
 
 // entry sends one entry of an archive.
-func (s *sender) entry(archive string, header *tar.Header, content io.Reader) error {
-	p, err := s.layout.find(archive, header.Name)
+func (s *recordEmitter) entry(archive string, header *tar.Header, content io.Reader) error {
+	p, err := s.layout.resolve(archive, header.Name)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (s *sender) entry(archive string, header *tar.Header, content io.Reader) er
 		if p.path == "" || p.link {
 			return nil
 		}
-		return s.folder(p.path, header)
+		return s.directory(p.path, header)
 	case tar.TypeSymlink:
 		if p.path == "" || p.link {
 			return nil
@@ -137,36 +137,36 @@ func (s *sender) entry(archive string, header *tar.Header, content io.Reader) er
 // tablespace sends the directory of the tablespace that p belongs to, and the link
 // to it, once. A link to a tablespace that the backup does not have is left out:
 // on the server's own machine it would lead into the running cluster.
-func (s *sender) tablespace(p place, header *tar.Header) (known bool, err error) {
-	if _, listed := s.layout.own[p.tablespace]; !listed && p.link && header.Typeflag == tar.TypeSymlink {
+func (s *recordEmitter) tablespace(p destination, header *tar.Header) (known bool, err error) {
+	if _, listed := s.layout.hasArchive[p.tablespace]; !listed && p.link && header.Typeflag == tar.TypeSymlink {
 		slog.Warn(fmt.Sprintf("the tablespace %s was made while the backup began and is not in it", p.tablespace))
 		return false, nil
 	}
-	link := path.Join("/", linkFolder, p.tablespace)
-	if s.folders[link] {
+	link := path.Join("/", linkDir, p.tablespace)
+	if s.directories[link] {
 		return true, nil
 	}
-	s.folders[link] = true
-	for _, folder := range []string{"", p.tablespace} {
-		if err := s.folder(path.Join("/", tablespaceFolder, folder), s.own(0o700, header.ModTime)); err != nil {
+	s.directories[link] = true
+	for _, dir := range []string{"", p.tablespace} {
+		if err := s.directory(path.Join("/", tablespaceDir, dir), s.headerFor(0o700, header.ModTime)); err != nil {
 			return false, err
 		}
 	}
-	target := path.Join("..", tablespaceFolder, p.tablespace)
-	return true, s.emit(s.record(link, fs.ModeSymlink, s.own(0o777, header.ModTime), identity{}).to(target))
+	target := path.Join("..", tablespaceDir, p.tablespace)
+	return true, s.emit(s.record(link, fs.ModeSymlink, s.headerFor(0o777, header.ModTime), identity{}).to(target))
 }
 
 // directory sends a directory, once.
-func (s *sender) folder(pathname string, header *tar.Header) error {
-	if s.folders[pathname] {
+func (s *recordEmitter) directory(pathname string, header *tar.Header) error {
+	if s.directories[pathname] {
 		return nil
 	}
-	s.folders[pathname] = true
+	s.directories[pathname] = true
 	return s.emit(s.record(pathname, fs.ModeDir, header, identity{}).Record)
 }
 
 // record describes an entry to plakar.
-func (s *sender) record(pathname string, kind fs.FileMode, header *tar.Header, id identity) record {
+func (s *recordEmitter) record(pathname string, kind fs.FileMode, header *tar.Header, id identity) record {
 	size := header.Size
 	if kind != 0 {
 		size = 0

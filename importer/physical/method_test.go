@@ -31,22 +31,22 @@ func connTo(t *testing.T, version string) *replication.Conn {
 }
 
 // Which servers are asked for the stream by ourselves, and which cannot be backed up.
-func TestWay(t *testing.T) {
+func TestMethod(t *testing.T) {
 	for _, c := range []struct {
-		version            string
-		asked, tablespaces bool
-		own                bool
-		refused            string // by pg_basebackup's way; "" if not
+		version                   string
+		catalogsRead, tablespaces bool
+		own                       bool
+		refused                   string // by pg_basebackup's way; "" if not
 	}{
-		{version: "15.18 (Debian 15.18-0+deb12u1)", asked: true, tablespaces: true, own: true},
-		{version: "18.6", asked: true, own: false, refused: "pg_basebackup"}, // which is not in the directory
-		{version: "18.6", asked: false, own: true},
-		{version: "19beta1", asked: true, tablespaces: true, own: true},
-		{version: "14.3", asked: true, tablespaces: true, refused: "needs PostgreSQL 15"},
-		{version: "14.3", asked: false, refused: "pg_basebackup"},
+		{version: "15.18 (Debian 15.18-0+deb12u1)", catalogsRead: true, tablespaces: true, own: true},
+		{version: "18.6", catalogsRead: true, own: false, refused: "pg_basebackup"}, // which is not in the directory
+		{version: "18.6", catalogsRead: false, own: true},
+		{version: "19beta1", catalogsRead: true, tablespaces: true, own: true},
+		{version: "14.3", catalogsRead: true, tablespaces: true, refused: "needs PostgreSQL 15"},
+		{version: "14.3", catalogsRead: false, refused: "pg_basebackup"},
 	} {
-		s := &server{conn: connTo(t, c.version), asked: c.asked, tablespaces: c.tablespaces}
-		if own := s.ownStream(); own != c.own {
+		s := &server{conn: connTo(t, c.version), catalogsRead: c.catalogsRead, tablespaces: c.tablespaces}
+		if own := s.usesReplicationProtocol(); own != c.own {
 			t.Errorf("%+v: %v", c, own)
 		}
 		if c.own {
