@@ -40,6 +40,10 @@ type Command struct {
 	// OnStderr is given what a process printed on stderr although it ended well; nil to
 	// discard that.
 	OnStderr func(text string)
+
+	// OnStderrLine is given each line that a process prints on stderr when it comes, by
+	// another goroutine, and is kept for the Error all the same; nil for nothing.
+	OnStderrLine func(line string)
 }
 
 // Name is the program's name without its directory.
@@ -78,7 +82,7 @@ type process struct {
 func start(ctx context.Context, c Command, stdout *os.File, onLine func(string)) (*process, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...) // #nosec G204 -- argv, no shell
-	p := &process{name: c.Name(), stop: cmp.Or(c.StopSignal, syscall.SIGTERM), cmd: cmd, warn: c.OnStderr, stderr: &stderrBuffer{onLine: onLine}, done: make(chan struct{})}
+	p := &process{name: c.Name(), stop: cmp.Or(c.StopSignal, syscall.SIGTERM), cmd: cmd, warn: c.OnStderr, stderr: newStderrBuffer(c, onLine), done: make(chan struct{})}
 	cmd.Env = c.Env
 	if c.Stdin != nil {
 		p.feed = &stdinReader{r: c.Stdin, cancel: cancel}

@@ -8,6 +8,7 @@ import (
 // stderrBuffer keeps the beginning and the end of what is written to it.
 type stderrBuffer struct {
 	onLine func(string)
+	keep   bool // although onLine is given the lines
 
 	mu      sync.Mutex
 	head    []byte
@@ -24,11 +25,22 @@ const (
 	lineLimit = 16 << 10
 )
 
+// newStderrBuffer gives the lines to onLine instead of keeping the text, or to what c
+// names for them beside that.
+func newStderrBuffer(c Command, onLine func(string)) *stderrBuffer {
+	if onLine != nil {
+		return &stderrBuffer{onLine: onLine}
+	}
+	return &stderrBuffer{onLine: c.OnStderrLine, keep: true}
+}
+
 func (t *stderrBuffer) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.onLine != nil {
 		t.split(p)
+	}
+	if !t.keep {
 		return len(p), nil
 	}
 	rest := p
