@@ -26,6 +26,10 @@ type Options struct {
 	Checkpoint string
 	// MaxRate is in kB/s; 0 is no limit.
 	MaxRate int
+	// OnOmission is given the server's message, in whatever language it speaks, about
+	// each directory entry that it does not send; nil to ignore them. It is called by
+	// whoever reads the backup.
+	OnOmission func(message string)
 }
 
 // Archive is a part of a backup.
@@ -49,17 +53,20 @@ type Backup struct {
 	// Tablespaces are those that the backup has an archive of.
 	Tablespaces []Tablespace
 
-	ctx  context.Context
-	pg   *pgconn.PgConn
-	data []byte // rest of the last message with data
-	next string // archive that follows the current one; "" for none yet
-	err  error  // io.EOF at the end, or why it failed; stays
+	ctx        context.Context
+	pg         *pgconn.PgConn
+	onOmission func(message string)
+	data       []byte // rest of the last message with data
+	next       string // archive that follows the current one; "" for none yet
+	copied     bool   // the copy stream has ended in order
+	located    bool   // the server has said where the backup ends in the WAL
+	err        error  // io.EOF at the end, or why it failed; stays
 }
 
 // BaseBackup starts a backup and waits for its checkpoint. ctx is for the whole
 // backup. The server must be of MinMajor or later.
 func (c *Conn) BaseBackup(ctx context.Context, o Options) (*Backup, error) {
-	b := &Backup{ctx: ctx, pg: c.pg}
+	b := &Backup{ctx: ctx, pg: c.pg, onOmission: o.OnOmission}
 	c.backup = b
 	c.pg.Frontend().Send(&pgproto3.Query{String: o.command()})
 	if err := c.pg.Frontend().Flush(); err != nil {
@@ -139,7 +146,14 @@ func (b *Backup) step() error {
 			if done, err := b.take(m.Data); done || err != nil {
 				return err
 			}
+		case *pgproto3.CopyDone:
+			b.copied = true
+		case *pgproto3.DataRow:
+			b.located = b.copied
 		case *pgproto3.ReadyForQuery:
+			if !b.located {
+				return errors.New("receiving the base backup: the server did not say where it ends in the WAL")
+			}
 			return io.EOF
 		}
 	}
@@ -187,7 +201,19 @@ func (b *Backup) receive() (pgproto3.BackendMessage, error) {
 	if failure, ok := message.(*pgproto3.ErrorResponse); ok {
 		return nil, refusal(failure)
 	}
+	if notice, ok := message.(*pgproto3.NoticeResponse); ok {
+		b.notice(notice)
+	}
 	return message, nil
+}
+
+// notice passes the warnings on that an entry of a directory is not sent. Their text is
+// translated; the routine is not, and warns of nothing else.
+// Source: sendDir in src/backend/backup/basebackup.c of PostgreSQL 15 to 18.
+func (b *Backup) notice(n *pgproto3.NoticeResponse) {
+	if b.onOmission != nil && n.Routine == "sendDir" && n.SeverityUnlocalized == "WARNING" {
+		b.onOmission(n.Message)
+	}
 }
 
 // refusal is the server's error, with its hint.

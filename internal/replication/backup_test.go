@@ -134,6 +134,7 @@ func TestFailures(t *testing.T) {
 		"closed at the end":   {append(prologue(), data("nbase.tar\x00\x00"), &pgproto3.CopyDone{}), "EOF"},
 		"failed in a file":    {append(prologue(), data("nbase.tar\x00\x00"), data("dx"), refused), "already been removed"},
 		"failed at the end":   {append(prologue(), data("nbase.tar\x00\x00"), &pgproto3.CopyDone{}, refused), "already been removed"},
+		"no end in the WAL":   {append(prologue(), data("nbase.tar\x00\x00"), &pgproto3.CopyDone{}, &pgproto3.ReadyForQuery{TxStatus: 'I'}), "where it ends"},
 		"unknown message":     {append(prologue(), data("z")), "unknown message"},
 		"empty message":       {append(prologue(), data("")), "empty message"},
 		"name without an end": {append(prologue(), data("nbase.tar")), "without a name"},
@@ -145,6 +146,25 @@ func TestFailures(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// The warnings that an entry is not sent are found by the routine, not by their words.
+func TestOmissions(t *testing.T) {
+	notice := func(severity, routine string) *pgproto3.NoticeResponse {
+		return &pgproto3.NoticeResponse{SeverityUnlocalized: severity, Severity: "WARNUNG", Routine: routine, Message: "über »./" + severity + "«"}
+	}
+	stream := append(prologue(), data("nbase.tar\x00\x00"), notice("WARNING", "sendFile"), data("dx"), notice("WARNING", "sendDir"), notice("LOG", "sendDir"), data("dy"))
+	var got []string
+	b, err := served(t, append(stream, epilogue()...)...).BaseBackup(t.Context(), Options{Label: "test", Checkpoint: "fast", OnOmission: func(m string) { got = append(got, m) }})
+	for err == nil {
+		var a Archive
+		if a, err = b.Next(); err == nil {
+			_, err = io.Copy(io.Discard, a)
+		}
+	}
+	if !errors.Is(err, io.EOF) || len(got) != 1 || got[0] != "über »./WARNING«" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
