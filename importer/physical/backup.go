@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"time"
 
 	"github.com/PlakarKorp/kloset/connectors"
 	"github.com/PlakarKorp/kloset/objects"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
@@ -38,21 +36,19 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 		return err
 	}
 	defer s.close()
-	var tool pgtools.Installation
-	if !s.usesReplicationProtocol() {
-		if tool, err = i.findTool(ctx, s); err != nil {
-			return err
-		}
+	m, err := i.chooseMethod(ctx, s)
+	if err != nil {
+		return err
 	}
 	s.reserveWAL(ctx)
 	required := s.conn.Major() >= firstWithManifest
 	if !required {
 		s.warn(fmt.Sprintf("PostgreSQL %s sends no backup manifest: the files could not be verified", s.conn.Version()))
 	}
-	if err := emit(i.manifestRecord(manifestCtx, s, tool)); err != nil {
+	if err := emit(i.manifestRecord(manifestCtx, s, m)); err != nil {
 		return err
 	}
-	backup, err := i.start(ctx, s, tool)
+	backup, err := i.start(ctx, s, m)
 	if err != nil {
 		return err
 	}
@@ -62,21 +58,19 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	if err := out.run(backup); err != nil {
 		return err
 	}
-	for _, name := range out.config {
-		slog.Warn(fmt.Sprintf("%s is a link in the data directory, or behind one: it is not in the backup; copy it by hand", name))
-	}
+	s.warnConfig(out.config)
 	return out.check.verdict(required)
 }
 
 // manifestRecord is the record of manifest.json.
-func (i *Importer) manifestRecord(ctx context.Context, s *server, tool pgtools.Installation) *connectors.Record {
+func (i *Importer) manifestRecord(ctx context.Context, s *server, m method) *connectors.Record {
 	started := time.Now()
 	request := manifest.Request{
 		Header: manifest.Header{
 			CreatedAt: started, Connector: i.protocol, Host: s.info.Host(), Port: s.info.Port(),
-			DumpFormat: "basebackup", PgBasebackupVersion: tool.Version,
+			DumpFormat: "basebackup", PgBasebackupVersion: m.tool.Version,
 			ServerVersion: s.conn.Version(), SystemIdentifier: s.systemID,
-			Options: summary(&i.options, s), Warnings: s.warnings,
+			Options: m.summary(&i.options), Warnings: s.warnings,
 		},
 		Maintenance: s.maintenance, Databases: s.databases, Jobs: 1,
 	}

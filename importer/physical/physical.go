@@ -48,17 +48,15 @@ func (i *Importer) Origin() string { return i.info.Origin() }
 // Type implements plugin.Source.
 func (i *Importer) Type() string { return i.protocol }
 
-// Ping implements plugin.Source: it connects and looks for pg_basebackup.
+// Ping implements plugin.Source: it connects, and looks for pg_basebackup where
+// that is needed.
 func (i *Importer) Ping(ctx context.Context) error {
 	s, err := i.look(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	if s.usesReplicationProtocol() {
-		return nil
-	}
-	_, err = i.findTool(ctx, s)
+	_, err = i.chooseMethod(ctx, s)
 	return err
 }
 

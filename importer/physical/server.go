@@ -101,16 +101,17 @@ func (s *server) readConfigFiles(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// usesReplicationProtocol reports whether to speak BASE_BACKUP ourselves, because pg_basebackup
-// refuses, or may refuse, to send the tablespaces.
-func (s *server) usesReplicationProtocol() bool {
-	return (s.tablespaces || !s.catalogsRead) && s.conn.Major() >= replication.MinMajor
-}
-
 // reserveWAL pins the WAL for as long as the server is open.
 func (s *server) reserveWAL(ctx context.Context) {
 	if err := s.conn.ReserveWAL(ctx); err != nil {
 		s.warn(fmt.Sprintf("nothing keeps the server from removing WAL that this backup needs; should it do so, the backup fails: %v", err))
+	}
+}
+
+// warnConfig names the configuration files that lie in the data directory and did not come.
+func (s *server) warnConfig(names []string) {
+	for _, name := range names {
+		s.warn(fmt.Sprintf("%s is a link in the data directory, or behind one: it is not in the backup; copy it by hand", name))
 	}
 }
 

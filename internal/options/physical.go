@@ -12,6 +12,8 @@ import (
 type Physical struct {
 	Connection
 
+	// Method is who asks the server for the backup: one of the constants below.
+	Method string `option:"method" default:"auto" enum:"auto|protocol|pg_basebackup" doc:"who asks the server for the backup: protocol is the plugin itself, for PostgreSQL 15 and later; auto takes it where the server can, and pg_basebackup otherwise"`
 	// Checkpoint is how the server makes the checkpoint that the backup begins
 	// with; "spread" can take minutes, and little I/O.
 	Checkpoint string `option:"checkpoint" default:"fast" enum:"fast|spread" doc:"how the server makes the checkpoint that the backup begins with; spread can take minutes"`
@@ -24,6 +26,13 @@ type Physical struct {
 	// SpoolSize is how much may wait there; 0 means that files wait in memory only.
 	SpoolSize Size `option:"spool_size" default:"1GiB" doc:"how much may wait in spool_dir; 0: memory only"`
 }
+
+// The values of Physical.Method.
+const (
+	MethodAuto     = "auto"
+	MethodProtocol = "protocol"      // BASE_BACKUP over the replication protocol
+	MethodTool     = "pg_basebackup" // the program
+)
 
 // DecodePhysical reads the settings of a physical importer.
 func DecodePhysical(settings map[string]string) (Physical, error) {

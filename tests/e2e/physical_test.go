@@ -22,24 +22,27 @@ func TestPhysicalRoundTrip(t *testing.T) {
 		s := harness.Start(t, harness.Major(major), harness.InitdbArgs("--data-checksums"))
 		harness.SeedHard(t, s)
 		s.Exec(t, harness.SeedDatabase, "TRUNCATE app.unlogged") // PostgreSQL empties it after a recovery
-		p := physical(t, s)
-		p.MustRun("source", "ping", "phys")
-		snapshot := p.MustBackup("@phys")
-		nothingLeft(t, p, s)
+		for _, method := range []string{"auto", "pg_basebackup"} {
+			p := physical(t, s, "method="+method)
+			p.MustRun("source", "ping", "phys")
+			snapshot := p.MustBackup("@phys")
+			nothingLeft(t, p, s)
 
-		dataDir := restored(t, p, s, snapshot)
-		info, err := os.Stat(dataDir)
-		if err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("mode of the data directory: %v %v", info.Mode(), err)
+			dataDir := restored(t, p, s, snapshot)
+			info, err := os.Stat(dataDir)
+			if err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("mode of the data directory: %v %v", info.Mode(), err)
+			}
+			checkManifest(t, dataDir, method)
+			again := harness.Adopt(t, dataDir)
+			harness.CompareClusters(t, s, again)
+			amcheck(t, again)
 		}
-		checkManifest(t, dataDir)
-		again := harness.Adopt(t, dataDir)
-		harness.CompareClusters(t, s, again)
-		amcheck(t, again)
 	})
 }
 
-func checkManifest(t *testing.T, dataDir string) {
+// checkManifest looks into manifest.json; auto is not pg_basebackup on any server here.
+func checkManifest(t *testing.T, dataDir, method string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dataDir, "manifest.json"))
 	if err != nil {
@@ -49,7 +52,9 @@ func checkManifest(t *testing.T, dataDir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Connector != "postgres+bin" || m.DumpFormat != "basebackup" || m.PgBasebackupVersion == "" ||
+	made := map[bool]string{true: "pg_basebackup", false: "BASE_BACKUP"}[method == "pg_basebackup"]
+	if m.Connector != "postgres+bin" || m.DumpFormat != "basebackup" ||
+		(m.PgBasebackupVersion != "") != (method == "pg_basebackup") || m.Options["method"] != made ||
 		m.ClusterSystemIdentifier == nil || len(m.Databases) < 4 || len(m.Warnings) > 0 {
 		m.Databases, m.Roles = nil, nil
 		out, _ := json.MarshalIndent(m, "", "  ")
@@ -250,10 +255,13 @@ func TestPhysicalRefuses(t *testing.T) {
 	harness.LowestMajorOnly(t, "it is refused before the backup begins")
 	s := harness.Start(t)
 	s.Exec(t, "postgres", "CREATE ROLE reader LOGIN PASSWORD "+harness.Literal(s.Password))
+	withTablespace(t, s)
 	for _, c := range []struct{ location, option, want string }{
 		{physicalURL(s) + "postgres", "checkpoint=fast", "whole cluster"},
 		{physicalURL(s), "spool_dir=/nonexistent", "spool_dir"},
 		{physicalURL(s), "max_rate=1GB", "max_rate"},
+		{physicalURL(s), "method=rsync", "auto, protocol, pg_basebackup"},
+		{physicalURL(s), "method=pg_basebackup", "tablespaces"},
 		{physicalURL(s), "username=reader", "REPLICATION"},
 	} {
 		p := harness.NewPlakar(t)
@@ -298,9 +306,11 @@ func TestPhysicalLinkedConfiguration(t *testing.T) {
 	if err := errors.Join(os.Rename(file, moved), os.Symlink(moved, file)); err != nil {
 		t.Fatal(err)
 	}
-	p := physical(t, s)
-	result := p.MustRun("backup", "@phys")
-	if !strings.Contains(result.Output(), "pg_hba.conf is a link") || strings.Contains(result.Output(), "postgresql.conf is") {
-		t.Error(result.Output())
+	for _, method := range []string{"protocol", "pg_basebackup"} {
+		p := physical(t, s, "method="+method)
+		result := p.MustRun("backup", "@phys")
+		if !strings.Contains(result.Output(), "pg_hba.conf is a link") || strings.Contains(result.Output(), "postgresql.conf is") {
+			t.Errorf("%s: %s", method, result.Output())
+		}
 	}
 }

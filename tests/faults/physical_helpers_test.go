@@ -20,12 +20,15 @@ func (s *scene) physical(at *proxy, options ...string) {
 		s.server.Exec(s, "postgres", "CREATE TABLE far TABLESPACE elsewhere AS SELECT 1 AS x")
 	}
 	s.db = ""
+	if !s.ownStream {
+		options = append(options, "method=pg_basebackup")
+	}
 	s.plakar.SourceAdd("mypg", "postgres+bin"+strings.TrimPrefix(s.url(at), "postgres"), s.with(options)...)
 	s.saves = true
 }
 
-// bothWays adds each fault once more, of a cluster with tablespaces: BASE_BACKUP is
-// spoken to that, not by pg_basebackup but by the plugin.
+// bothWays runs each fault with pg_basebackup, and once more as it is by default: the
+// plugin itself asks for the backup, of a cluster with tablespaces.
 func bothWays(faults []fault) []fault {
 	var all []fault
 	for _, f := range faults {

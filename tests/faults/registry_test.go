@@ -204,7 +204,7 @@ func (f fault) message() string {
 	}
 	text := quoted(f.says)
 	if f.spoken != nil {
-		text += "; with tablespaces: " + quoted(f.spoken)
+		return quoted(f.spoken) + "; with `method=pg_basebackup`: " + text
 	}
 	return text
 }

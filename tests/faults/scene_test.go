@@ -64,7 +64,8 @@ type scene struct {
 	server *harness.Server
 	name   string // nobody else's
 	db     string
-	// ownStream asks for a cluster with tablespaces, which pg_basebackup does not send.
+	// ownStream asks for a cluster with tablespaces and the replication protocol, not
+	// pg_basebackup.
 	ownStream bool
 	query     []string // more parameters of the URI
 	snapshot  string   // to restore; "" for the stage's

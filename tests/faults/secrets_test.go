@@ -171,9 +171,9 @@ func TestPhysicalSecrets(t *testing.T) {
 		t.Run(map[bool]string{false: "pg_basebackup", true: "BASE_BACKUP"}[own], func(t *testing.T) {
 			t.Parallel()
 			st, all, secrets := secured(t)
-			tools := []string{"pg_basebackup"}
+			tools, method := []string{"pg_basebackup"}, "method=pg_basebackup"
 			if own {
-				tools = nil
+				tools, method = nil, "method=protocol"
 				st.server.Exec(t, "postgres", "CREATE TABLESPACE elsewhere LOCATION "+harness.Literal(st.server.Dir(t, "elsewhere")))
 			}
 			watching := watchFor(t, func() []string { return secrets }, tools...)
@@ -183,7 +183,7 @@ func TestPhysicalSecrets(t *testing.T) {
 					s := st.scene(t, fault{})
 					watching.follow(s.plakar.Home)
 					s.hand(w)
-					s.plakar.SourceAdd("mypg", s.location(w, "postgres+bin", ""), s.with(w.options)...)
+					s.plakar.SourceAdd("mypg", s.location(w, "postgres+bin", ""), append(s.with(w.options), method)...)
 					s.revealPhysical(secrets)
 				})
 			}
