@@ -20,6 +20,7 @@ type archives interface {
 type stream struct {
 	archives
 	tablespaces []replication.Tablespace
+	omissions   *omissions
 	close       func() error
 }
 
@@ -28,20 +29,21 @@ func (i *Importer) start(ctx context.Context, s *server, m method) (*stream, err
 	if !m.protocol {
 		s.conn.Idle()
 		t := i.runTool(ctx, s, m.tool)
-		return &stream{archives: t, close: t.Close}, nil
+		return &stream{archives: t, omissions: &t.omissions, close: t.Close}, nil
 	}
 	rate, err := i.options.MaxRateKB()
 	if err != nil {
 		return nil, err
 	}
+	omitted := &omissions{certain: true}
 	backup, err := s.conn.BaseBackup(ctx, replication.Options{
-		Label: backupLabel, Checkpoint: i.options.Checkpoint, MaxRate: rate,
+		Label: backupLabel, Checkpoint: i.options.Checkpoint, MaxRate: rate, OnOmission: omitted.add,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &stream{
-		archives: backup, tablespaces: backup.Tablespaces,
+		archives: backup, tablespaces: backup.Tablespaces, omissions: omitted,
 		close: func() error { return nil },
 	}, nil
 }

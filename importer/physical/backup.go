@@ -2,6 +2,7 @@ package physical
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -59,7 +60,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 		return err
 	}
 	s.warnConfig(out.config)
-	return out.check.verdict(required)
+	return errors.Join(s.judge(backup.omissions, out), out.check.verdict(required))
 }
 
 // manifestRecord is the record of manifest.json.

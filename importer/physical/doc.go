@@ -2,9 +2,10 @@
 // base backup stream.
 //
 // Data flow: learn about the server and reserve its WAL (server.go), ask it for
-// a backup (archives.go, tool.go), turn each entry of its tar archives into a
+// a backup (method.go, archives.go, tool.go), turn each entry of its tar archives into a
 // record (emit.go, files.go, layout.go, content.go), and compare all that passed
-// with the backup manifest, which comes last (verify.go, names.go, wal.go, backupmanifest.go).
+// with the backup manifest, which comes last, and with what the server says that it
+// leaves out (omissions.go; verify.go, names.go, wal.go, backupmanifest.go).
 //
 // Invariants:
 //

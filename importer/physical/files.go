@@ -14,10 +14,22 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
 )
 
+// The server takes the size of a control file that is a symbolic link for that of the
+// file, and writes this into the backup manifest as well.
+// Source: PG_CONTROL_FILE_SIZE in src/include/catalog/pg_control.h; the same on every platform.
+const (
+	controlFile = "global/pg_control"
+	controlSize = 8192 // bytes
+)
+
 // file sends a regular file, or only checks it if it has no place in the snapshot.
 func (s *recordEmitter) file(p destination, header *tar.Header, content io.Reader) error {
 	if err := s.check.checkDuplicate(p.name); err != nil {
 		return err
+	}
+	if p.name == controlFile && header.Size != controlSize {
+		return fmt.Errorf("the server sent %d bytes of %q in place of %d\nhint: if it is a symbolic link, stop the server and replace it by what it leads to",
+			header.Size, p.name, controlSize)
 	}
 	sums := newChecksums()
 	if p.path != "" && s.spool.Fits(header.Size) {

@@ -55,10 +55,13 @@ func (l *nameLog) add(name string) error {
 
 // each passes all names to use, in order. No name can be added after that.
 func (l *nameLog) each(use func(name string)) error {
+	if l.writer == nil {
+		return nil
+	}
 	if err := l.writer.Close(); err != nil {
 		return fmt.Errorf("the names of the files: %w", err)
 	}
-	r := bufio.NewReader(flate.NewReader(&l.text))
+	r := bufio.NewReader(flate.NewReader(bytes.NewReader(l.text.Bytes())))
 	for {
 		name, err := r.ReadString(0)
 		switch {

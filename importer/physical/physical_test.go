@@ -92,6 +92,7 @@ func TestFailures(t *testing.T) {
 		"cut in a large file": {func(b *backup) { b.cut = 5 << 20 }, "unexpected EOF"},
 		"cut between files":   {func(b *backup) { b.cut = 1024 }, "no backup manifest"},
 		"failure at the end":  {func(b *backup) { b.end = died }, died.Error()},
+		"short control file":  {func(b *backup) { b.archives[0].entries[7] = file("global/pg_control", "/etc/control") }, `12 bytes of "global/pg_control"`},
 		"twice":               {func(b *backup) { b.add(file("base/1/1259", "pages")) }, "twice"},
 		"escape":              {func(b *backup) { b.add(file("../outside", "x")) }, `"../outside"`},
 		"absolute":            {func(b *backup) { b.add(file("/etc/passwd", "x")) }, `"/etc/passwd"`},

@@ -65,7 +65,7 @@ func plain(more ...tar.Header) *backup {
 	entries := append([]tar.Header{
 		file("backup_label", "label"), directory("base"), directory("base/1"), file("base/1/1259", "pages"),
 		file("base/1/big", strings.Repeat("b", 9<<20)), file("empty", ""), directory("./pg_wal/archive_status"),
-		file("global/pg_control", "control"),
+		file("global/pg_control", strings.Repeat("c", controlSize)),
 	}, more...)
 	return &backup{
 		archives: []archive{{baseArchive, append(entries, file(segment, strings.Repeat("w", segmentSize)))}},

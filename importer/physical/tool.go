@@ -20,6 +20,7 @@ const endTimeout = 5 * time.Second
 // toolArchives is the one archive that pg_basebackup writes, with the manifest
 // in it.
 type toolArchives struct {
+	omissions omissions // which its lines on stderr may be about
 	output    *proc.Stream
 	server    *server
 	session   string // application_name of pg_basebackup's session
@@ -37,6 +38,8 @@ func (i *Importer) runTool(ctx context.Context, s *server, tool pgtools.Installa
 			Path: tool.Path(pgtools.PgBasebackup),
 			Args: pgtools.BasebackupArgs(&i.options, backupLabel, info.ConnString()),
 			Env:  append(env, "PGAPPNAME="+t.session), // the last one counts
+			// libpq prints the server's warnings there.
+			OnStderrLine: t.omissions.add,
 		}, err
 	})
 	return t
