@@ -21,15 +21,14 @@ type stream struct {
 	archives
 	tablespaces []replication.Tablespace
 	omissions   *omissions
-	close       func() error
 }
 
 // start asks the server for a base backup.
 func (i *Importer) start(ctx context.Context, s *server, m method) (*stream, error) {
 	if !m.protocol {
-		s.conn.Idle()
-		t := i.runTool(ctx, s, m.tool)
-		return &stream{archives: t, omissions: &t.omissions, close: t.Close}, nil
+		s.conn.Idle(ctx)
+		s.tool = i.runTool(ctx, s, m.tool)
+		return &stream{archives: s.tool, omissions: &s.tool.omissions}, nil
 	}
 	rate, err := i.options.MaxRateKB()
 	if err != nil {
@@ -42,10 +41,7 @@ func (i *Importer) start(ctx context.Context, s *server, m method) (*stream, err
 	if err != nil {
 		return nil, err
 	}
-	return &stream{
-		archives: backup, tablespaces: backup.Tablespaces, omissions: omitted,
-		close: func() error { return nil },
-	}, nil
+	return &stream{archives: backup, tablespaces: backup.Tablespaces, omissions: omitted}, nil
 }
 
 const backupLabel = "plakar"

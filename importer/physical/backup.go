@@ -36,7 +36,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	m, err := i.chooseMethod(ctx, s)
 	if err != nil {
 		return err
@@ -53,7 +53,6 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	if err != nil {
 		return err
 	}
-	defer func() { _ = backup.close() }()
 	out := newRecordEmitter(ctx, emit, spool.New(i.spooled, uint64(i.options.SpoolSize)), s.systemID, backup.tablespaces)
 	out.config = s.config
 	if err := out.run(backup); err != nil {

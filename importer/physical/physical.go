@@ -55,7 +55,7 @@ func (i *Importer) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	_, err = i.chooseMethod(ctx, s)
 	return err
 }

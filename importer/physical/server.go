@@ -11,12 +11,14 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 // server is what the backup needs to know of the server.
 type server struct {
 	info     conninfo.Info // names the host
 	conn     *replication.Conn
+	tool     *toolArchives // nil unless pg_basebackup was started
 	systemID string
 
 	// What follows needs a database that lets the user in.
@@ -44,7 +46,7 @@ func (i *Importer) look(ctx context.Context) (*server, error) {
 	}
 	s := &server{info: info, conn: replication.New(pg), maintenance: "postgres"}
 	if s.systemID, err = s.conn.SystemID(ctx); err != nil {
-		s.close()
+		s.close(ctx)
 		return nil, err
 	}
 	if err := s.readCatalogs(ctx); err != nil {
@@ -120,8 +122,19 @@ func (s *server) warn(text string) {
 	s.warnings = append(s.warnings, text)
 }
 
-func (s *server) close() {
-	if err := s.conn.Close(); err != nil {
+// close ends pg_basebackup and what was begun on the server, although ctx may have ended.
+func (s *server) close(ctx context.Context) {
+	if s.tool != nil {
+		s.tool.stop()
+	}
+	cleanup, done := shutdown.CleanupContext(ctx)
+	defer done()
+	cleanup, cancel := context.WithTimeout(cleanup, shutdown.RollbackTimeout)
+	defer cancel()
+	if s.tool != nil {
+		s.tool.endSession(cleanup)
+	}
+	if err := s.conn.Close(cleanup); err != nil {
 		slog.Debug("closing the replication connection: " + err.Error())
 	}
 }

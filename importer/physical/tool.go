@@ -7,15 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 )
-
-// endTimeout is how long a server that does not answer is waited for.
-const endTimeout = 5 * time.Second
 
 // toolArchives is the one archive that pg_basebackup writes, with the manifest
 // in it.
@@ -62,20 +58,20 @@ func (t *toolArchives) Next() (replication.Archive, error) {
 	return replication.Archive{}, io.EOF
 }
 
-// Close ends pg_basebackup and its session: a server that is busy with the
-// checkpoint for it would notice only minutes later.
-func (t *toolArchives) Close() error {
-	err := t.output.Close()
-	if t.started && !t.succeeded && t.server.catalogsRead {
-		t.endSession()
+// stop ends pg_basebackup and waits for it.
+func (t *toolArchives) stop() {
+	if err := t.output.Close(); err != nil {
+		slog.Debug("ending pg_basebackup: " + err.Error())
 	}
-	return err
 }
 
-// endSession does its best: the server may be why the backup failed.
-func (t *toolArchives) endSession() {
-	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
-	defer cancel()
+// endSession ends the session of a pg_basebackup that did not succeed: a server that is
+// busy with the checkpoint for it would notice only minutes later. It does its best: the
+// server may be why the backup failed.
+func (t *toolArchives) endSession(ctx context.Context) {
+	if !t.started || t.succeeded || !t.server.catalogsRead {
+		return
+	}
 	conn, err := t.server.info.Connect(ctx, t.server.maintenance)
 	if err == nil {
 		defer func() { _ = conn.Close(ctx) }()

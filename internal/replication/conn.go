@@ -15,13 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-const (
-	// closeTimeout is how long a server that does not answer is waited for.
-	closeTimeout = 5 * time.Second
-	// idleInterval is shorter than any sensible idle_session_timeout, in which
-	// the server would end the session that holds the slot.
-	idleInterval = 5 * time.Second
-)
+// idleInterval is shorter than any sensible idle_session_timeout, in which the server
+// would end the session that holds the slot.
+const idleInterval = 5 * time.Second
 
 // Conn is a physical replication connection. Its methods must not be called at
 // the same time.
@@ -71,10 +67,10 @@ func (c *Conn) ReserveWAL(ctx context.Context) error {
 	return nil
 }
 
-// Idle keeps the connection, and with it the slot, alive until Close. No other
-// method may be called after it.
-func (c *Conn) Idle() {
-	ctx, cancel := context.WithCancel(context.Background())
+// Idle keeps the connection, and with it the slot, alive until Close or the end of ctx.
+// No other method may be called after it.
+func (c *Conn) Idle(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
 	c.stopIdle = cancel
 	c.idle.Go(func() {
 		ticker := time.NewTicker(idleInterval)
@@ -95,14 +91,13 @@ func (c *Conn) Idle() {
 	})
 }
 
-// Close ends the connection and what the server does for it.
-func (c *Conn) Close() error {
+// Close ends the connection and what the server does for it. A server that does not
+// answer is waited for until ctx ends.
+func (c *Conn) Close(ctx context.Context) error {
 	if c.stopIdle != nil {
 		c.stopIdle()
 		c.idle.Wait()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
 	if c.backup != nil && !errors.Is(c.backup.err, io.EOF) && !c.pg.IsClosed() {
 		// The server notices a closed connection late while it does a checkpoint.
 		_ = c.pg.CancelRequest(ctx)
