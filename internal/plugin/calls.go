@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
@@ -17,7 +18,8 @@ type calls struct {
 	lifetime *shutdown.Lifetime
 	running  sync.RWMutex // read: by a call; written: by the end, for ever
 
-	close func(context.Context) error // of the connector; nil before Init
+	first atomic.Bool                 // Init was called
+	close func(context.Context) error // of the connector; nil unless Init succeeded
 
 	once  sync.Once
 	ended chan struct{}
@@ -28,8 +30,26 @@ func newCalls() *calls {
 	return &calls{lifetime: shutdown.NewLifetime(), ended: make(chan struct{})}
 }
 
-// begin marks the beginning of a call, whose context ends when the lifetime does.
+// beginFirst marks the beginning of Init, which makes the connector, once.
+func (c *calls) beginFirst(ctx context.Context) (_ context.Context, done func(), err error) {
+	if c.first.Swap(true) {
+		return nil, nil, errors.New("plakar called Init a second time")
+	}
+	return c.run(ctx)
+}
+
+// begin marks the beginning of a call of the connector, whose context ends when the
+// lifetime does.
 func (c *calls) begin(ctx context.Context) (_ context.Context, done func(), err error) {
+	ctx, done, err = c.run(ctx)
+	if err == nil && c.close == nil {
+		done()
+		return nil, nil, errors.New("plakar calls a connector that Init has not made")
+	}
+	return ctx, done, err
+}
+
+func (c *calls) run(ctx context.Context) (_ context.Context, done func(), err error) {
 	if !c.running.TryRLock() {
 		return nil, nil, errShutdown
 	}
@@ -57,8 +77,12 @@ func (c *calls) end() error {
 	})
 	select {
 	case <-c.ended:
-		return c.err
 	case <-c.lifetime.Over():
-		return errors.New("a call of plakar did not come to its end in time")
+	}
+	select {
+	case <-c.ended:
+		return c.err
+	default:
+		return errors.New("what plakar called did not end in time")
 	}
 }

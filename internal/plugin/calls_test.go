@@ -107,3 +107,35 @@ func TestEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestInit: there is one connector, and nothing to call before it is there.
+func TestInit(t *testing.T) {
+	c := newCalls()
+	if _, _, err := c.begin(t.Context()); err == nil {
+		t.Error("a call began before Init")
+	}
+	if _, err := connect(t, &source{}, c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect(t, &source{}, c); err == nil {
+		t.Error("Init twice")
+	}
+}
+
+// TestEndTwice: what has ended is not reported as late.
+func TestEndTwice(t *testing.T) {
+	c := newCalls()
+	if _, err := connect(t, &source{}, c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.end(); err != nil {
+		t.Fatal(err)
+	}
+	c.lifetime.Exit(errShutdown)
+	<-c.lifetime.Over()
+	for range 50 {
+		if err := c.end(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

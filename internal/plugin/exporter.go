@@ -36,7 +36,7 @@ func registerExporter(create NewTarget, c *calls) func(*grpc.Server) {
 
 // Init implements proto.ExporterServer.
 func (s *exporterServer) Init(ctx context.Context, request *proto.InitRequest) (*proto.InitResponse, error) {
-	_, done, err := s.calls.begin(ctx)
+	_, done, err := s.calls.beginFirst(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (r *restore) records(ctx context.Context) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("receiving the next record from plakar: %w", err)
+			return fmt.Errorf("receiving the next record from plakar: %w", cause(ctx, err))
 		case request.GetRecord() == nil:
 			return fmt.Errorf("plakar sent %T in place of a record", request.GetPacket())
 		}
@@ -115,7 +115,7 @@ func (r *restore) records(ctx context.Context) error {
 		}
 		var content *recordReader
 		if request.GetRecord().GetHasReader() {
-			content = &recordReader{stream: r.stream}
+			content = &recordReader{ctx: ctx, stream: r.stream, pathname: record.Pathname}
 		}
 		if err := r.record(ctx, record, content); err != nil {
 			return err
@@ -164,9 +164,11 @@ func (r *restore) failures() []error {
 
 // recordReader is the content of a record: messages until an empty one.
 type recordReader struct {
-	stream exportStream
-	buf    []byte // of the last message
-	err    error  // how the content ended, which stays: behind it begins the next record
+	ctx      context.Context
+	stream   exportStream
+	pathname string
+	buf      []byte // of the last message
+	err      error  // how the content ended, which stays: behind it begins the next record
 }
 
 // Read implements io.Reader.
@@ -185,10 +187,10 @@ func (r *recordReader) Read(p []byte) (int, error) {
 func (r *recordReader) next() ([]byte, error) {
 	request, err := r.stream.Recv()
 	if errors.Is(err, io.EOF) {
-		return nil, io.ErrUnexpectedEOF
+		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return nil, fmt.Errorf("receiving the content from plakar: %w", err)
+		return nil, fmt.Errorf("receiving the content of %s from plakar: %w", r.pathname, cause(r.ctx, err))
 	}
 	chunk, ok := request.GetPacket().(*proto.ExportRequest_Chunk)
 	switch {
@@ -209,4 +211,12 @@ func (r *recordReader) drain() error {
 		return nil
 	}
 	return r.err
+}
+
+// cause is why ctx ended if it has, which says more than what the stream reports then.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -45,7 +46,7 @@ func newImporterServer(create NewSource, c *calls) *importerServer {
 
 // Init implements proto.ImporterServer.
 func (s *importerServer) Init(ctx context.Context, request *proto.InitRequest) (*proto.InitResponse, error) {
-	ctx, done, err := s.calls.begin(ctx)
+	ctx, done, err := s.calls.beginFirst(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -114,13 +115,14 @@ func (s *importerServer) backup(ctx context.Context, stream importStream) error 
 		defer sending.Unlock()
 		return stream.Send(&proto.ImportResponse{Record: protocol.RecordToProto(record)})
 	})
-	if waitErr := s.pending.wait(ctx); waitErr != nil {
-		return waitErr
+	failed, waitErr := s.pending.wait(ctx)
+	if waitErr != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		err = waitErr // which says why
 	}
 	if err != nil {
-		return errors.Join(append([]error{err}, causes(s.pending.failed)...)...)
+		return errors.Join(append([]error{err}, causes(failed)...)...)
 	}
-	if err := s.source.Finish(s.pending.failed); err != nil {
+	if err := s.source.Finish(failed); err != nil {
 		return err
 	}
 	return stream.Send(&proto.ImportResponse{Finished: true})
@@ -141,10 +143,13 @@ func (s *importerServer) receiveResults(stream importStream) error {
 	for {
 		request, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
+			if left, _ := s.pending.left(); left > 0 {
+				return fmt.Errorf("plakar ended its acknowledgements with %d records left", left)
+			}
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("receiving plakar's acknowledgements: %w", err)
 		}
 		record := request.GetResult().GetHeader()
 		s.pending.acknowledge(record.GetPathname(), record.GetFileInfo().GetSize())
@@ -158,7 +163,7 @@ func (s *importerServer) Open(request *proto.OpenRequest, stream grpc.ServerStre
 		return err
 	}
 	defer done()
-	c := s.pending.get(request.GetRecord().GetPathname())
+	c := s.pending.open(request.GetRecord().GetPathname())
 	if c == nil {
 		return fs.ErrNotExist
 	}

@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc"
 
 	sdk "github.com/PlakarKorp/go-kloset-sdk"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 // A plugin holds a few large buffers and makes much small garbage: the collector would
@@ -102,10 +104,11 @@ func runWorker(name string, register func(*grpc.Server), c *calls) int {
 	case <-terminate:
 	case <-proc.ParentGone():
 	}
-	c.lifetime.End(errShutdown) // first: it is the cause that messages give
-	// Stop ends the calls' streams at once. It returns when plakar has closed its end of
+	c.lifetime.Exit(errShutdown)
+	// Stop ends the streams in which calls wait for plakar; a moment later, so that one
+	// that is still there gets to know why. It returns when plakar has closed its end of
 	// the connection, too, which is not waited for.
-	go server.Stop()
+	time.AfterFunc(shutdown.StreamTimeout, server.Stop)
 	go proc.KillAll()
 	if err := c.end(); err != nil {
 		slog.Warn("cleaning up: " + err.Error())

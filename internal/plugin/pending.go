@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/PlakarKorp/kloset/connectors"
@@ -34,12 +35,17 @@ func (p *pendingRecords) add(record *connectors.Record) {
 	p.content[record.Pathname] = c
 }
 
-// get returns the content of the record at pathname; nil if it has none, or was
-// acknowledged.
-func (p *pendingRecords) get(pathname string) *content {
+// open returns the content of the record at pathname to its one reader; nil if it has
+// none, was opened before or acknowledged.
+func (p *pendingRecords) open(pathname string) *content {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.content[pathname]
+	c := p.content[pathname]
+	if c == nil || c.opened {
+		return nil
+	}
+	c.opened = true
+	return c
 }
 
 // acknowledge is called when plakar is done with the record at pathname, whose size it
@@ -47,44 +53,50 @@ func (p *pendingRecords) get(pathname string) *content {
 func (p *pendingRecords) acknowledge(pathname string, size int64) {
 	p.mu.Lock()
 	c, there := p.content[pathname]
-	delete(p.content, pathname)
 	p.mu.Unlock()
 	if !there {
 		return
 	}
+	var err error
 	if c != nil {
-		err := c.result()
+		err = c.result()
 		if a, ok := c.ReadCloser.(Acknowledged); ok {
-			a.Acknowledge(c.wasOpened(), size)
+			a.Acknowledge(c.wasRead(), size)
 		}
 		c.closeOrWarn()
-		if err != nil {
-			p.mu.Lock()
-			p.failed = append(p.failed, RecordError{Pathname: pathname, Err: err})
-			p.mu.Unlock()
-		}
 	}
+	// Together: who finds nothing left must find the failure, too.
+	p.mu.Lock()
+	if err != nil {
+		p.failed = append(p.failed, RecordError{Pathname: pathname, Err: err})
+	}
+	delete(p.content, pathname)
+	p.mu.Unlock()
 	select {
 	case p.notify <- struct{}{}:
 	default:
 	}
 }
 
-// wait returns when every record has been acknowledged.
-func (p *pendingRecords) wait(ctx context.Context) error {
+// wait returns the records that failed when every record has been acknowledged.
+func (p *pendingRecords) wait(ctx context.Context) ([]RecordError, error) {
 	for {
-		p.mu.Lock()
-		left := len(p.content)
-		p.mu.Unlock()
-		if left == 0 {
-			return nil
+		if left, failed := p.left(); left == 0 {
+			return failed, nil
 		}
 		select {
 		case <-p.notify:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			_, failed := p.left()
+			return failed, context.Cause(ctx)
 		}
 	}
+}
+
+func (p *pendingRecords) left() (int, []RecordError) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.content), slices.Clone(p.failed)
 }
 
 // close closes the content that plakar will not ask for any more.
@@ -102,18 +114,19 @@ func (p *pendingRecords) close() {
 // close it unread: the user excluded the file, or the previous snapshot has it.
 type content struct {
 	io.ReadCloser
+	opened bool // guarded by pendingRecords
 
-	mu     sync.Mutex
-	opened bool
-	err    error // the end: io.EOF, or a failure
-	closed bool
+	mu      sync.Mutex
+	read    bool
+	err     error // the end: io.EOF, or a failure
+	closing sync.Once
 }
 
 func (c *content) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.opened = true
+	c.read = true
 	if err != nil {
 		c.err = err
 		if !errors.Is(err, io.EOF) {
@@ -123,15 +136,10 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *content) Close() error {
-	c.mu.Lock()
-	closed := c.closed
-	c.closed = true
-	c.mu.Unlock()
-	if closed {
-		return nil
-	}
-	return c.ReadCloser.Close()
+// Close closes the content once. Whoever calls it returns when that is done.
+func (c *content) Close() (err error) {
+	c.closing.Do(func() { err = c.ReadCloser.Close() })
+	return err
 }
 
 // closeOrWarn closes the content. How reading it ended is known already; plakar must not
@@ -142,10 +150,10 @@ func (c *content) closeOrWarn() {
 	}
 }
 
-func (c *content) wasOpened() bool {
+func (c *content) wasRead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.opened
+	return c.read
 }
 
 // result is why the content does not count as read or left out; nil if it does.
@@ -153,7 +161,7 @@ func (c *content) result() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case !c.opened || errors.Is(c.err, io.EOF):
+	case !c.read || errors.Is(c.err, io.EOF):
 		return nil
 	case c.err != nil:
 		return c.err

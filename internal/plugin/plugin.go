@@ -33,7 +33,7 @@ type Source interface {
 	connector
 	// Backup passes all records to emit, which returns when plakar has taken the
 	// record, not when it has read it. What the content of a record needs goes on after
-	// Backup, until the content is closed.
+	// Backup, until the content is closed, which may happen while it is being read.
 	Backup(ctx context.Context, emit func(*connectors.Record) error) error
 	// Finish is called after a successful Backup, when plakar has acknowledged every
 	// record, and says what the failed ones mean: nil keeps the snapshot.
@@ -50,7 +50,7 @@ type NoExcludes interface {
 // Acknowledged is content (the Reader of a record) that wants to know what plakar did
 // with its record.
 type Acknowledged interface {
-	// Acknowledge is called once, before the content is closed. If opened is false,
+	// Acknowledge is called once. If opened is false,
 	// plakar has not asked for the content: the previous snapshot has it, and size is its
 	// length in bytes there, or, with size as it was emitted, the user excluded it or
 	// this is a dry run.

@@ -7,6 +7,6 @@
 // the query that the server is running for them (psql does on SIGINT), and SIGKILL
 // when that does not help. After a failure nothing is left: every started process has been waited for.
 //
-// The plugin itself is two processes (RunWorker), so that SIGKILL, of which only the
+// The plugin itself is two processes (Supervise), so that SIGKILL, of which only the
 // one in front knows, does not keep the other from doing all that.
 package proc

@@ -16,7 +16,7 @@ const parentFD = 3
 
 // Supervise runs this program once more, with args, its standard input, output and
 // error, and returns its exit status when it has ended; that a signal ended it is an
-// error. Killing the caller does not kill the worker, whose Front tells it: so it can end
+// error. Killing the caller does not kill the worker, whose ParentGone tells it: so it can end
 // its processes and sessions and remove its files, which a program that gets SIGKILL
 // cannot. SIGTERM tells it as well.
 //
@@ -54,7 +54,7 @@ func Supervise(args ...string) (status int, err error) {
 }
 
 // ParentGone returns, in a worker, a channel that is closed when the process that called
-// RunWorker has ended, or got SIGTERM.
+// Supervise has ended, or got SIGTERM.
 func ParentGone() <-chan struct{} {
 	syscall.CloseOnExec(parentFD)
 	front := os.NewFile(parentFD, "front")

@@ -19,10 +19,12 @@ const (
 	// README promises 5 s.
 	Budget = 4500 * time.Millisecond
 
+	// StreamTimeout is how long a call that waits for plakar may do so.
+	StreamTimeout = 200 * time.Millisecond
 	// TerminateTimeout is how long a process has to end after SIGTERM, before SIGKILL.
 	TerminateTimeout = 2 * time.Second
 	// RollbackTimeout is how long what was begun on a server may take to be undone.
-	RollbackTimeout = 1900 * time.Millisecond
+	RollbackTimeout = 1700 * time.Millisecond
 	// CloseTimeout is how long files and connections may take to be closed.
 	CloseTimeout = 500 * time.Millisecond
 )
@@ -36,7 +38,7 @@ type Lifetime struct {
 	calls map[*call]struct{} // that run
 	ended error              // the cause; nil before the end
 
-	over context.Context // ends Budget after the lifetime
+	over context.Context // ends Budget after Exit
 	stop context.CancelFunc
 }
 
@@ -50,8 +52,14 @@ func NewLifetime() *Lifetime {
 	return l
 }
 
-// End ends the contexts of all calls with cause, before it returns. From now on there is
-// Budget. Only the first call counts.
+// Exit is End for a worker that exits: from now on there is Budget.
+func (l *Lifetime) Exit(cause error) {
+	l.End(cause)
+	time.AfterFunc(Budget, l.stop)
+}
+
+// End ends the contexts of all calls with cause, before it returns. Only the first call
+// counts.
 func (l *Lifetime) End(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,13 +67,12 @@ func (l *Lifetime) End(cause error) {
 		return
 	}
 	l.ended = cause
-	time.AfterFunc(Budget, l.stop)
 	for c := range l.calls {
 		c.cancel(cause)
 	}
 }
 
-// Over is closed when Budget has passed since End.
+// Over is closed when Budget has passed since Exit.
 func (l *Lifetime) Over() <-chan struct{} { return l.over.Done() }
 
 type key struct{}

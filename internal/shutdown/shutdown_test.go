@@ -9,7 +9,7 @@ import (
 )
 
 func TestStepsFitIntoTheBudget(t *testing.T) {
-	if sum := TerminateTimeout + RollbackTimeout + CloseTimeout; sum >= Budget {
+	if sum := StreamTimeout + TerminateTimeout + RollbackTimeout + CloseTimeout; sum >= Budget {
 		t.Errorf("the steps take up to %s of %s", sum, Budget)
 	}
 	if Budget >= 5*time.Second {
@@ -48,7 +48,13 @@ func TestCleanupContext(t *testing.T) {
 		if cleanup.Err() != nil {
 			t.Fatalf("ended with the call: %v", cleanup.Err())
 		}
-		l.End(errors.New("gone"))
+		l.End(errors.New("closed"))
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if cleanup.Err() != nil {
+			t.Fatalf("ended while plakar waits: %v", cleanup.Err())
+		}
+		l.Exit(errors.New("gone"))
 		time.Sleep(Budget - time.Millisecond)
 		synctest.Wait()
 		if cleanup.Err() != nil {

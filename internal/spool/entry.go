@@ -2,6 +2,7 @@ package spool
 
 import (
 	"io"
+	"sync"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
@@ -11,11 +12,13 @@ import (
 const releaseStep = 4 << 20
 
 // Entry is the content, or the first part of it, of one file. It can be read
-// once. The space is freed while it is read, and all of it by Close.
+// once. The space is freed while it is read, and all of it by Close, which may be called
+// at any time.
 type Entry struct {
 	// Size is how many bytes are held.
 	Size int64
 
+	mu       sync.Mutex // reading never waits for anything
 	spool    *Spool
 	file     *tempfile.File // nil without
 	stored   int64          // bytes in file
@@ -27,6 +30,8 @@ type Entry struct {
 
 // Read implements io.Reader and fills p as far as it can.
 func (e *Entry) Read(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.pos >= e.Size {
 		return 0, io.EOF
 	}
@@ -55,6 +60,8 @@ func (e *Entry) release() {
 
 // Close frees all that is left. It may be called more than once.
 func (e *Entry) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	reserved := e.reserved
 	e.reserved, e.memory = 0, nil
 	e.pos = e.Size

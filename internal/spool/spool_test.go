@@ -166,3 +166,29 @@ func TestFileTakesNoMore(t *testing.T) {
 		t.Errorf("held %d, %d left: %v", h.Size, len(rest), err)
 	}
 }
+
+// TestReadWhileClosed: an entry may be closed at any time.
+func TestReadWhileClosed(t *testing.T) {
+	s := New(tempfile.New(t.TempDir()), 1<<30)
+	for range 200 {
+		e, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 4<<10)), 4<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		started, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			var p [1]byte
+			_, err := e.Read(p[:])
+			close(started)
+			for err == nil {
+				_, err = e.Read(p[:])
+			}
+		}()
+		<-started
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	}
+}
