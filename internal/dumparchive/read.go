@@ -36,11 +36,17 @@ func (t *TOC) Size() int64 { return t.size }
 // ByID returns the entry with a dump ID, nil if there is none. The pointer is valid
 // until Entries is made longer or shorter.
 func (t *TOC) ByID(dumpID int) *Entry {
-	n, ok := t.byID[dumpID]
-	if !ok || n >= len(t.Entries) {
+	n, ok := t.Index(dumpID)
+	if !ok {
 		return nil
 	}
 	return &t.Entries[n]
+}
+
+// Index returns where in Entries the entry with a dump ID is.
+func (t *TOC) Index(dumpID int) (n int, ok bool) {
+	n, ok = t.byID[dumpID]
+	return n, ok && n < len(t.Entries)
 }
 
 // Find returns the first entry of a kind, nil if there is none: meant for those that an

@@ -1,0 +1,201 @@
+package selection
+
+import (
+	"strings"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+)
+
+// name is that of something in a schema.
+type name struct{ schema, name string }
+
+// none is the node that there is not.
+const none = -1
+
+// graph says what belongs to what, over all archives. A node is a number.
+type graph struct {
+	archives []*dumparchive.TOC
+	base     []int // the first node of each archive
+	entries  []*dumparchive.Entry
+	archive  []int // of each node; none: it is not in any, but its rows are
+
+	owner []int   // what a node belongs to, none if to nothing
+	parts [][]int // what belongs to a node
+
+	relations map[name]int // tables, views, sequences and the like
+	indexes   map[name]int // indexes and constraints that are one
+	types     map[name]int
+	schemas   map[string]int
+	servers   map[string]int
+	byName    map[name][]int // everything that has a schema, functions without arguments
+
+	parents    map[int]int   // of partitions
+	partitions map[int][]int // the other way round
+	attached   map[int]int   // an index of a partition, to that of its parent
+	references map[int]name  // a foreign key, to the table that it refers to
+
+	schemaParts map[string][]int // what belongs to a schema, be it in the archive or not
+	extensions  map[string][]int // by the schema that has their objects
+	companions  map[int][]int    // operator classes that come with a type
+	opClasses   map[string][]int // those of other types, by access method
+	casts       []int            // casts and transforms
+	split       []bool           // archives without definitions: see followText
+	large       bool             // there are large objects
+}
+
+func newGraph(archives []*dumparchive.TOC) *graph {
+	g := &graph{
+		archives: archives, relations: map[name]int{}, indexes: map[name]int{}, types: map[name]int{},
+		schemas: map[string]int{}, servers: map[string]int{}, byName: map[name][]int{}, parents: map[int]int{}, partitions: map[int][]int{},
+		attached: map[int]int{}, references: map[int]name{}, schemaParts: map[string][]int{},
+		extensions: map[string][]int{}, companions: map[int][]int{}, opClasses: map[string][]int{},
+	}
+	for n, toc := range archives {
+		g.base = append(g.base, len(g.entries))
+		split := true
+		for m := range toc.Entries {
+			e := &toc.Entries[m]
+			g.add(e, n)
+			// Every archive says how it is to be read, and of which database it is.
+			split = split && (e.Section != dumparchive.SectionPreData || e.TableOID == 0 || e.Desc == "DATABASE")
+		}
+		g.split = append(g.split, split)
+	}
+	for node := range len(g.entries) {
+		g.register(node)
+	}
+	for node := range len(g.entries) {
+		g.link(node, g.findOwner(node))
+	}
+	for node := range len(g.entries) {
+		g.relate(node)
+	}
+	return g
+}
+
+func (g *graph) add(e *dumparchive.Entry, archive int) int {
+	g.entries = append(g.entries, e)
+	g.archive = append(g.archive, archive)
+	g.owner = append(g.owner, none)
+	g.parts = append(g.parts, nil)
+	return len(g.entries) - 1
+}
+
+func (g *graph) link(node, owner int) {
+	if owner == none || owner == node {
+		return
+	}
+	g.owner[node] = owner
+	g.parts[owner] = append(g.parts[owner], node)
+}
+
+// isRelation reports whether a kind of entry defines something with a name of its own
+// among tables.
+func isRelation(desc string) bool {
+	switch desc {
+	case "TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE":
+		return true
+	}
+	return false
+}
+
+// register enters the names that other entries use.
+func (g *graph) register(node int) {
+	e := g.entries[node]
+	full := name{e.Namespace, e.Tag}
+	switch desc := e.Desc; {
+	case isRelation(desc):
+		g.relations[full] = node
+	case desc == "TYPE", desc == "DOMAIN":
+		g.types[full] = node
+	case desc == "SCHEMA":
+		g.schemas[e.Tag] = node
+	case desc == "SERVER":
+		g.servers[e.Tag] = node
+	case desc == "INDEX":
+		g.indexes[full] = node
+	case desc == "CONSTRAINT":
+		if constraint, ok := nameAfter(tokenize(e.Defn), e.Namespace, "CONSTRAINT"); ok {
+			g.indexes[name{e.Namespace, constraint.name}] = node
+		}
+	case desc == "EXTENSION":
+		if schema, ok := nameAfter(tokenize(e.Defn), "", "SCHEMA"); ok {
+			g.extensions[schema.name] = append(g.extensions[schema.name], node)
+		}
+	case desc == "CAST", desc == "TRANSFORM":
+		g.casts = append(g.casts, node)
+	case desc == "BLOB", desc == "BLOBS", desc == "BLOB METADATA":
+		g.large = true
+	}
+	if e.Namespace != "" && isNamed(e.Desc) {
+		bare, _, _ := strings.Cut(e.Tag, "(")
+		if !strings.HasSuffix(e.Tag, ")") {
+			bare = e.Tag
+		}
+		full.name = bare
+		g.byName[full] = append(g.byName[full], node)
+	}
+}
+
+// isNamed reports whether SQL may name what a kind of entry defines with its schema.
+func isNamed(desc string) bool {
+	switch desc {
+	case "FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "COLLATION",
+		"CONVERSION", "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY", "TEXT SEARCH PARSER", "TEXT SEARCH TEMPLATE":
+		return true
+	}
+	return isRelation(desc)
+}
+
+// relation returns the node of a relation: none if the archives do not define it.
+func (g *graph) relation(full name) int { return lookup(g.relations, full) }
+
+func lookup[K comparable](nodes map[K]int, key K) int {
+	if node, ok := nodes[key]; ok {
+		return node
+	}
+	return none
+}
+
+// rows returns the relation whose rows an entry has. One whose definition is in no archive
+// gets a node of its own: an extension's table, or one table of a dump in parts.
+func (g *graph) rows(e *dumparchive.Entry, kind string) int {
+	full := name{e.Namespace, e.Tag}
+	node := g.relation(full)
+	if node == none {
+		node = g.add(&dumparchive.Entry{Desc: kind, Namespace: e.Namespace, Tag: e.Tag}, none)
+		g.relations[full] = node
+	}
+	return node
+}
+
+// dependency returns the node of a dump ID in a node's archive.
+func (g *graph) dependency(node, dumpID int) int {
+	archive := g.archive[node]
+	if archive == none {
+		return none
+	}
+	n, ok := g.archives[archive].Index(dumpID)
+	if !ok {
+		return none
+	}
+	return g.base[archive] + n
+}
+
+// root returns what a node belongs to in the end, itself if to nothing.
+func (g *graph) root(node int) int {
+	// A hostile archive may make a circle of it.
+	for range len(g.entries) {
+		if g.owner[node] == none {
+			break
+		}
+		node = g.owner[node]
+	}
+	return node
+}
+
+// object names a node.
+func (g *graph) object(node int) Object {
+	e := g.entries[node]
+	return Object{Kind: e.Desc, Schema: e.Namespace, Name: e.Tag}
+}
