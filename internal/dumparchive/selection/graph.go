@@ -115,11 +115,11 @@ func (g *graph) register(node int) {
 	case desc == "INDEX":
 		g.indexes[full] = node
 	case desc == "CONSTRAINT":
-		if constraint, ok := nameAfter(tokenize(e.Defn), e.Namespace, "CONSTRAINT"); ok {
+		if constraint, ok := nameAfter(e.Defn, e.Namespace, "CONSTRAINT"); ok {
 			g.indexes[name{e.Namespace, constraint.name}] = node
 		}
 	case desc == "EXTENSION":
-		if schema, ok := nameAfter(tokenize(e.Defn), "", "SCHEMA"); ok {
+		if schema, ok := nameAfter(e.Defn, "", "SCHEMA"); ok {
 			g.extensions[schema.name] = append(g.extensions[schema.name], node)
 		}
 	case desc == "CAST", desc == "TRANSFORM":

@@ -39,35 +39,41 @@ func (g *graph) findOwner(node int) int {
 
 // named returns the relation or the domain that the SQL of a part of it names.
 func (g *graph) named(e *dumparchive.Entry) int {
-	keywords, isPart := map[string][]string{
-		"INDEX": {"ON"}, "TRIGGER": {"ON"}, "POLICY": {"ON"}, "RULE": {"TO", "VIEW"},
-		"CONSTRAINT": {}, "CHECK CONSTRAINT": {}, "FK CONSTRAINT": {}, "DEFAULT": {},
-		"STATISTICS": {}, "PUBLICATION TABLE": {"TABLE"},
-	}[e.Desc]
-	if !isPart {
+	keywords := namedAfter(e.Desc)
+	switch {
+	case keywords == nil:
 		return none
-	}
-	tokens := tokenize(e.Defn)
-	if len(tokens) > 0 && tokens[0].is("ALTER") && e.Desc != "PUBLICATION TABLE" {
-		// ALTER TABLE, FOREIGN TABLE, VIEW or DOMAIN: of a TRIGGER as well, if only its
-		// state differs from that of the parent's.
+	case e.Desc == "STATISTICS": // an expression may have a FROM of its own
+		full, _ := nameAfterLast(e.Defn, e.Namespace, "FROM")
+		return g.relation(full)
+	case e.Desc != "PUBLICATION TABLE" && startsWith(e.Defn, "ALTER"):
+		// Also of a TRIGGER of a partition whose state differs from that of the parent's.
 		keywords = []string{"TABLE", "VIEW", "DOMAIN", "SEQUENCE"}
 	}
-	if e.Desc == "STATISTICS" { // an expression may have a FROM of its own
-		for n := after(tokens, "FROM"); n > 0; n = after(tokens, "FROM") {
-			tokens = tokens[n:]
-		}
-		full, _ := nameAt(tokens, 0, e.Namespace)
-		return g.relation(full)
-	}
-	full, ok := nameAfter(tokens, e.Namespace, keywords...)
+	full, ok := nameAfter(e.Defn, e.Namespace, keywords...)
 	switch {
 	case !ok:
 		return none
-	case tokens[0].is("ALTER") && len(tokens) > 1 && tokens[1].is("DOMAIN"):
+	case startsWith(e.Defn, "ALTER", "DOMAIN"):
 		return lookup(g.types, full)
 	}
 	return g.relation(full)
+}
+
+// namedAfter returns the keywords in the SQL of a kind of entry before the name of what
+// it belongs to; nil: it belongs to nothing.
+func namedAfter(desc string) []string {
+	switch desc {
+	case "INDEX", "TRIGGER", "POLICY":
+		return []string{"ON"}
+	case "RULE":
+		return []string{"TO", "VIEW"}
+	case "PUBLICATION TABLE", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "DEFAULT":
+		return []string{"TABLE"}
+	case "STATISTICS":
+		return []string{"FROM"}
+	}
+	return nil
 }
 
 // described returns what a comment, a grant or a label is about. That of a schema that
@@ -77,8 +83,7 @@ func (g *graph) described(node int) int {
 	if owner := g.dependencyOn(node); owner != none {
 		return owner
 	}
-	tokens := tokenize(e.Tag)
-	if schema, ok := nameAfter(tokens, "", "SCHEMA"); ok && e.Namespace == "" && tokens[0].is("SCHEMA") {
+	if schema, ok := nameAfter(e.Tag, "", "SCHEMA"); ok && e.Namespace == "" && startsWith(e.Tag, "SCHEMA") {
 		g.schemaParts[schema.name] = append(g.schemaParts[schema.name], node)
 	}
 	return none
@@ -107,7 +112,7 @@ func (g *graph) dependencyOn(node int, kinds ...string) int {
 
 // server returns the server of a user mapping, which says so in its SQL only.
 func (g *graph) server(mapping *dumparchive.Entry) int {
-	full, _ := nameAfter(tokenize(mapping.Defn), "", "SERVER")
+	full, _ := nameAfter(mapping.Defn, "", "SERVER")
 	return lookup(g.servers, full.name)
 }
 
@@ -116,18 +121,18 @@ func (g *graph) relate(node int) {
 	e := g.entries[node]
 	switch e.Desc {
 	case "TABLE ATTACH":
-		parent, ok := nameAfter(tokenize(e.Defn), e.Namespace, "TABLE")
+		parent, ok := nameAfter(e.Defn, e.Namespace, "TABLE")
 		if on := g.relation(parent); ok && on != none && g.owner[node] != none {
 			g.parents[g.owner[node]] = on
 			g.partitions[on] = append(g.partitions[on], g.owner[node])
 		}
 	case "INDEX ATTACH":
-		parent, ok := nameAfter(tokenize(e.Defn), e.Namespace, "INDEX")
+		parent, ok := nameAfter(e.Defn, e.Namespace, "INDEX")
 		if on := lookup(g.indexes, parent); ok && on != none && g.owner[node] != none {
 			g.attached[g.owner[node]] = on
 		}
 	case "FK CONSTRAINT":
-		if to, ok := nameAfter(tokenize(e.Defn), e.Namespace, "REFERENCES"); ok {
+		if to, ok := nameAfter(e.Defn, e.Namespace, "REFERENCES"); ok {
 			g.references[node] = to
 		}
 	case "OPERATOR CLASS":
@@ -137,7 +142,7 @@ func (g *graph) relate(node int) {
 			g.schemaParts[e.Namespace] = append(g.schemaParts[e.Namespace], node)
 		}
 	case "PUBLICATION TABLES IN SCHEMA":
-		if schema, ok := nameAfter(tokenize(e.Defn), "", "SCHEMA"); ok {
+		if schema, ok := nameAfter(e.Defn, "", "SCHEMA"); ok {
 			g.schemaParts[schema.name] = append(g.schemaParts[schema.name], node)
 		}
 	}
@@ -147,11 +152,10 @@ func (g *graph) relate(node int) {
 // the archive does not have the type.
 func (g *graph) relateOperatorClass(node int) {
 	e := g.entries[node]
-	tokens := tokenize(e.Defn)
-	if after(tokens, "DEFAULT") == 0 {
+	if !contains(e.Defn, "DEFAULT") {
 		return
 	}
-	of, ok := nameAfter(tokens, e.Namespace, "TYPE")
+	of, ok := nameAfter(e.Defn, e.Namespace, "TYPE")
 	if !ok {
 		return
 	}
@@ -159,24 +163,24 @@ func (g *graph) relateOperatorClass(node int) {
 		g.companions[on] = append(g.companions[on], node)
 		return
 	}
-	if method, ok := nameAfter(tokens, "", "USING"); ok {
+	if method, ok := nameAfter(e.Defn, "", "USING"); ok {
 		g.opClasses[method.name] = append(g.opClasses[method.name], node)
 	}
 }
 
 // publication returns the name of the publication that a membership is of.
 func publication(e *dumparchive.Entry) string {
-	full, _ := nameAfter(tokenize(e.Defn), "", "PUBLICATION")
+	full, _ := nameAfter(e.Defn, "", "PUBLICATION")
 	return full.name
 }
 
-// indexMethod returns the access method of the index that a constraint makes.
-func indexMethod(tokens []token) string {
-	if after(tokens, "EXCLUDE") > 0 {
-		method, _ := nameAfter(tokens, "", "USING")
+// indexMethod returns the access method of the index that the SQL of a constraint makes.
+func indexMethod(sql string) string {
+	if contains(sql, "EXCLUDE") {
+		method, _ := nameAfter(sql, "", "USING")
 		return method.name
 	}
-	if after(tokens, "OVERLAPS") > 0 {
+	if contains(sql, "OVERLAPS") {
 		return "gist"
 	}
 	return "btree"
@@ -185,16 +189,18 @@ func indexMethod(tokens []token) string {
 // qualifiedNames calls found for every name with a schema in SQL, and in its strings:
 // 'app.words'::regconfig. A column of an alias looks the same.
 func qualifiedNames(sql string, found func(name)) {
-	tokens := tokenize(sql)
-	for n, t := range tokens {
-		if t.kind == text && strings.Contains(t.text, ".") && len(t.text) < 300 {
-			inner := tokenize(t.text)
-			if len(inner) == 3 && inner[0].isName() && inner[1].is(".") && inner[2].isName() {
-				found(name{inner[0].text, inner[2].text})
-			}
+	var before [2]token // the last two
+	for t := range tokens(sql) {
+		if t.kind == text && strings.Contains(t.text, ".") && len(t.text) < maxNames {
+			qualifiedNames(t.text, found)
 		}
-		if t.isName() && n+2 < len(tokens) && tokens[n+1].is(".") && tokens[n+2].kind != text {
-			found(name{t.text, tokens[n+2].text})
+		if before[0].isName() && before[1].is(".") && t.kind != text {
+			found(name{before[0].text, t.text})
 		}
+		before = [2]token{before[1], t}
 	}
 }
+
+// maxNames is how long a string may be that is searched for names, in bytes: longer ones
+// hold no name, but text.
+const maxNames = 300

@@ -29,7 +29,7 @@ func (w *walk) result() *Result {
 			if owner := w.g.owner[member]; owner != none {
 				m.Object = w.g.object(owner)
 			} else {
-				schema, _ := nameAfter(tokenize(e.Defn), "", "SCHEMA")
+				schema, _ := nameAfter(e.Defn, "", "SCHEMA")
 				m.Object = Object{Kind: "SCHEMA", Name: schema.name}
 			}
 			r.Memberships = append(r.Memberships, m)
@@ -106,7 +106,7 @@ func (w *walk) isUnfilled(view int, seen map[int]bool) bool {
 
 func (w *walk) foreignKey(key int) ForeignKey {
 	e := w.g.entries[key]
-	constraint, _ := nameAfter(tokenize(e.Defn), "", "CONSTRAINT")
+	constraint, _ := nameAfter(e.Defn, "", "CONSTRAINT")
 	to := w.g.references[key]
 	object := Object{Kind: "TABLE", Schema: to.schema, Name: to.name}
 	return ForeignKey{Name: constraint.name, Table: w.g.object(w.g.root(key)), References: object}

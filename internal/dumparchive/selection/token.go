@@ -1,6 +1,10 @@
 package selection
 
-import "strings"
+import (
+	"iter"
+	"slices"
+	"strings"
+)
 
 // token is a word of SQL.
 type token struct {
@@ -19,18 +23,18 @@ const (
 
 const operatorChars = "+-*/<>=~!@#%^&|`?"
 
-// tokenize splits SQL that pg_dump wrote. It never fails: of text that is none, any
-// tokens come out.
-func tokenize(sql string) []token {
-	var tokens []token
-	for sql != "" {
-		var t token
-		t, sql = next(sql)
-		if t.text != "" || t.kind == text || t.kind == quoted {
-			tokens = append(tokens, t)
+// tokens yields the tokens of SQL that pg_dump wrote. It never fails: of text that is no
+// SQL, any tokens come out.
+func tokens(sql string) iter.Seq[token] {
+	return func(yield func(token) bool) {
+		for sql != "" {
+			var t token
+			t, sql = next(sql)
+			if (t.text != "" || t.kind == text || t.kind == quoted) && !yield(t) {
+				return
+			}
 		}
 	}
-	return tokens
 }
 
 func next(sql string) (token, string) {
@@ -111,37 +115,64 @@ func (t token) is(keyword string) bool {
 	return (t.kind == word || t.kind == symbol) && t.text == keyword
 }
 
-// nameAt returns the name, with or without a schema, that begins at a token.
-func nameAt(tokens []token, n int, schema string) (name, bool) {
-	if n < 0 || n >= len(tokens) || !tokens[n].isName() {
-		return name{}, false
-	}
-	if n+2 < len(tokens) && tokens[n+1].is(".") && tokens[n+2].isName() {
-		return name{tokens[n].text, tokens[n+2].text}, true
-	}
-	return name{schema, tokens[n].text}, true
-}
-
-// after returns the position that follows the first of the given keywords; 0: none.
-func after(tokens []token, keywords ...string) int {
-	for n, t := range tokens {
-		for _, keyword := range keywords {
-			if t.is(keyword) {
-				return n + 1
-			}
+// nameAfter returns the name, with or without a schema, that follows the first of the
+// given keywords, and maybe ONLY.
+func nameAfter(sql, schema string, keywords ...string) (name, bool) {
+	found := false
+	var parts []token
+	for t := range tokens(sql) {
+		switch {
+		case !found:
+			found = slices.ContainsFunc(keywords, t.is)
+		case len(parts) == 0 && t.is("ONLY"):
+		case len(parts) == 0 && t.isName(), len(parts) == 1 && t.is("."):
+			parts = append(parts, t)
+			continue
+		case len(parts) == 2 && t.isName():
+			return name{parts[0].text, t.text}, true
+		default:
+			return onlyName(parts, schema)
 		}
 	}
-	return 0
+	return onlyName(parts, schema)
 }
 
-// nameAfter returns the name that follows the first of the given keywords.
-func nameAfter(tokens []token, schema string, keywords ...string) (name, bool) {
-	n := after(tokens, keywords...)
-	if n == 0 {
+func onlyName(parts []token, schema string) (name, bool) {
+	if len(parts) == 0 {
 		return name{}, false
 	}
-	if n < len(tokens) && tokens[n].is("ONLY") {
-		n++
+	return name{schema, parts[0].text}, true
+}
+
+// nameAfterLast is nameAfter for the last of a keyword.
+func nameAfterLast(sql, schema, keyword string) (last name, ok bool) {
+	rest := sql
+	for rest != "" {
+		var t token
+		if t, rest = next(rest); t.is(keyword) {
+			last, ok = nameAfter(keyword+" "+rest, schema, keyword)
+		}
 	}
-	return nameAt(tokens, n, schema)
+	return last, ok
+}
+
+// startsWith reports whether SQL begins with some keywords.
+func startsWith(sql string, keywords ...string) bool {
+	for t := range tokens(sql) {
+		if len(keywords) == 0 || !t.is(keywords[0]) {
+			break
+		}
+		keywords = keywords[1:]
+	}
+	return len(keywords) == 0
+}
+
+// contains reports whether SQL has a keyword.
+func contains(sql, keyword string) bool {
+	for t := range tokens(sql) {
+		if t.is(keyword) {
+			return true
+		}
+	}
+	return false
 }

@@ -341,7 +341,7 @@ func (w *walk) followRefresh(node int) {
 // followConstraint takes in the operator classes that the constraint's index may need:
 // nothing in the archive says which.
 func (w *walk) followConstraint(e *dumparchive.Entry) {
-	method := indexMethod(tokenize(e.Defn))
+	method := indexMethod(e.Defn)
 	for _, class := range w.g.opClasses[method] {
 		w.need(class)
 	}
