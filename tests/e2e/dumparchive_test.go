@@ -41,12 +41,11 @@ func dumpFile(t *testing.T, s *harness.Server, db string, args ...string) (strin
 
 func readArchive(t *testing.T, path string) *dumparchive.TOC {
 	t.Helper()
-	f, err := os.Open(path)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	toc, err := dumparchive.ReadTOC(f)
+	toc, err := dumparchive.ReadTOC(bytes.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}

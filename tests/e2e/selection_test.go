@@ -114,7 +114,11 @@ func TestSelectEachTable(t *testing.T) {
 		path, toc := dumpFile(t, s, "dense", args...)
 		*archives, tocs[n] = append(*archives, path), append(tocs[n], toc)
 	}
-	add(0, &single)
+	var args []string
+	if harness.ToolsMajor(t, s.Major) >= 18 {
+		args = []string{"--statistics"}
+	}
+	add(0, &single, args...)
 	// As with layout=tables.
 	add(1, &parts, "--section=pre-data")
 	add(1, &parts, "--section=data", "--exclude-table=core.customer", "--exclude-table=core.sale_2023")

@@ -137,15 +137,21 @@ func (g *graph) relate(node int) {
 		}
 	case "OPERATOR CLASS":
 		g.relateOperatorClass(node)
-	case "DEFAULT ACL":
-		if e.Namespace != "" {
-			g.schemaParts[e.Namespace] = append(g.schemaParts[e.Namespace], node)
-		}
-	case "PUBLICATION TABLES IN SCHEMA":
-		if schema, ok := nameAfter(e.Defn, "", "SCHEMA"); ok {
-			g.schemaParts[schema.name] = append(g.schemaParts[schema.name], node)
+	case "DEFAULT ACL", "PUBLICATION TABLES IN SCHEMA":
+		if schema := schemaOf(e); schema != "" {
+			g.schemaParts[schema] = append(g.schemaParts[schema], node)
 		}
 	}
+}
+
+// schemaOf returns the schema that default privileges or a membership are for; empty:
+// all of them.
+func schemaOf(e *dumparchive.Entry) string {
+	if e.Desc == "DEFAULT ACL" {
+		return e.Namespace
+	}
+	schema, _ := nameAfter(e.Defn, "", "SCHEMA")
+	return schema.name
 }
 
 // relateOperatorClass enters a default one with its type, or with its access method if

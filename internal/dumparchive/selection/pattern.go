@@ -62,19 +62,8 @@ func splitPattern(text string) ([]string, error) {
 		case c == '.':
 			parts = append(parts, b.String())
 			b.Reset()
-		case c == '*':
-			b.WriteString(".*")
-		case c == '?':
-			b.WriteByte('.')
-		case c == '$':
-			b.WriteString(`\$`)
-		case c == '[' && n+1 < len(text) && text[n+1] == ']': // an array type
-			b.WriteString(`\[\]`)
-			n++
-		case c >= 'A' && c <= 'Z':
-			b.WriteByte(c + 'a' - 'A')
 		default:
-			b.WriteByte(c)
+			b.WriteString(unquotedByte(c))
 		}
 	}
 	if quoted {
@@ -87,6 +76,22 @@ func splitPattern(text string) ([]string, error) {
 		}
 	}
 	return parts, nil
+}
+
+// unquotedByte folds capital letters, and translates what stands for others; what else
+// means something in a regular expression may do so.
+func unquotedByte(c byte) string {
+	switch {
+	case c == '*':
+		return ".*"
+	case c == '?':
+		return "."
+	case c == '$':
+		return `\$`
+	case c >= 'A' && c <= 'Z':
+		c += 'a' - 'A'
+	}
+	return string([]byte{c})
 }
 
 func literalByte(c byte) string {

@@ -5,9 +5,14 @@ import (
 	"slices"
 )
 
-// result describes what was collected.
+// report describes what was collected.
+type report struct {
+	w *walk
+	*Result
+}
+
 func (w *walk) result() *Result {
-	r := &Result{Lists: make([][]int, len(w.g.archives)), Unmatched: w.unmatched, LargeObjects: w.g.large}
+	r := report{w: w, Result: &Result{Lists: make([][]int, len(w.g.archives)), Unmatched: w.unmatched, LargeObjects: w.g.large}}
 	for node, at := range w.level {
 		if at == absent {
 			continue
@@ -15,33 +20,25 @@ func (w *walk) result() *Result {
 		if archive := w.g.archive[node]; archive != none {
 			r.Lists[archive] = append(r.Lists[archive], w.g.entries[node].DumpID)
 		}
-		w.describe(r, node, at)
+		r.describe(node, at)
 	}
 	for _, key := range w.foreignKeys {
 		if w.level[key] == absent {
-			r.ForeignKeys = append(r.ForeignKeys, w.foreignKey(key))
+			r.ForeignKeys = append(r.ForeignKeys, r.foreignKey(key))
 		}
 	}
 	for _, member := range w.memberships {
 		if w.level[member] == absent {
-			e := w.g.entries[member]
-			m := Membership{Publication: publication(e)}
-			if owner := w.g.owner[member]; owner != none {
-				m.Object = w.g.object(owner)
-			} else {
-				schema, _ := nameAfter(e.Defn, "", "SCHEMA")
-				m.Object = Object{Kind: "SCHEMA", Name: schema.name}
-			}
-			r.Memberships = append(r.Memberships, m)
+			r.Memberships = append(r.Memberships, r.membership(member))
 		}
 	}
-	r.MissingSchemas = w.missingSchemas()
+	r.MissingSchemas = r.missingSchemas()
 	for _, objects := range []*[]Object{&r.Chosen, &r.Needed, &r.Existing, &r.Unfilled} {
 		slices.SortFunc(*objects, compareObjects)
 	}
 	slices.SortStableFunc(r.ForeignKeys, func(a, b ForeignKey) int { return compareObjects(a.Table, b.Table) })
 	slices.SortStableFunc(r.Memberships, func(a, b Membership) int { return compareObjects(a.Object, b.Object) })
-	return r
+	return r.Result
 }
 
 func compareObjects(a, b Object) int {
@@ -49,18 +46,19 @@ func compareObjects(a, b Object) int {
 }
 
 // describe enters a node of the selection under what the user is told.
-func (w *walk) describe(r *Result, node int, at level) {
+func (r report) describe(node int, at level) {
+	w := r.w
 	object := w.g.object(node)
 	isPart := w.g.owner[node] != none
 	switch {
 	case isRelation(object.Kind) && at == chosen:
-		if !isPart {
+		if !isPart || w.level[w.g.root(node)] != chosen { // a sequence with its table is part of that
 			r.Chosen = append(r.Chosen, object)
 		}
 		if w.itselfExists(node) {
 			r.Existing = append(r.Existing, object)
 		}
-		if object.Kind == "MATERIALIZED VIEW" && w.isUnfilled(node, map[int]bool{}) {
+		if object.Kind == "MATERIALIZED VIEW" && r.isUnfilled(node, map[int]bool{}) {
 			r.Unfilled = append(r.Unfilled, object)
 		}
 	case !isPart && at == needed && w.g.archive[node] != none && isNamedAlone(object.Kind):
@@ -79,7 +77,8 @@ func isNamedAlone(desc string) bool {
 }
 
 // isUnfilled reports whether a view reads a relation whose rows do not come along.
-func (w *walk) isUnfilled(view int, seen map[int]bool) bool {
+func (r report) isUnfilled(view int, seen map[int]bool) bool {
+	w := r.w
 	seen[view] = true
 	reads := slices.Clone(w.g.entries[view].Dependencies)
 	for _, part := range w.g.parts[view] {
@@ -97,14 +96,15 @@ func (w *walk) isUnfilled(view int, seen map[int]bool) bool {
 			continue
 		}
 		isView := w.g.entries[on].Desc == "VIEW" || w.g.entries[on].Desc == "MATERIALIZED VIEW"
-		if isView && w.isUnfilled(on, seen) || !isView && w.level[on] == needed {
+		if isView && r.isUnfilled(on, seen) || !isView && w.level[on] == needed {
 			return true
 		}
 	}
 	return false
 }
 
-func (w *walk) foreignKey(key int) ForeignKey {
+func (r report) foreignKey(key int) ForeignKey {
+	w := r.w
 	e := w.g.entries[key]
 	constraint, _ := nameAfter(e.Defn, "", "CONSTRAINT")
 	to := w.g.references[key]
@@ -112,8 +112,18 @@ func (w *walk) foreignKey(key int) ForeignKey {
 	return ForeignKey{Name: constraint.name, Table: w.g.object(w.g.root(key)), References: object}
 }
 
+func (r report) membership(member int) Membership {
+	e := r.w.g.entries[member]
+	object := Object{Kind: "SCHEMA", Name: schemaOf(e)}
+	if owner := r.w.g.owner[member]; owner != none {
+		object = r.w.g.object(owner)
+	}
+	return Membership{Publication: publication(e), Object: object}
+}
+
 // missingSchemas returns the schemas without which what is restored cannot be.
-func (w *walk) missingSchemas() (missing []string) {
+func (r report) missingSchemas() (missing []string) {
+	w := r.w
 	seen := map[string]bool{}
 	for node, at := range w.level {
 		schema := w.g.entries[node].Namespace

@@ -21,8 +21,6 @@ const (
 	text                    // a string
 )
 
-const operatorChars = "+-*/<>=~!@#%^&|`?"
-
 // tokens yields the tokens of SQL that pg_dump wrote. It never fails: of text that is no
 // SQL, any tokens come out.
 func tokens(sql string) iter.Seq[token] {
@@ -37,10 +35,10 @@ func tokens(sql string) iter.Seq[token] {
 	}
 }
 
+// next returns the token that SQL begins with; for a blank, an empty one.
 func next(sql string) (token, string) {
-	c := sql[0]
-	switch {
-	case c == ' ' || c == '\n' || c == '\t' || c == '\r':
+	switch c := sql[0]; {
+	case isBlank(c):
 		return token{}, sql[1:]
 	case c == '"':
 		name, rest := untilQuote(sql[1:], '"', false)
@@ -48,7 +46,7 @@ func next(sql string) (token, string) {
 	case c == '\'':
 		value, rest := untilQuote(sql[1:], '\'', false)
 		return token{value, text}, rest
-	case (c == 'E' || c == 'e') && len(sql) > 1 && sql[1] == '\'':
+	case strings.HasPrefix(sql, "E'"):
 		value, rest := untilQuote(sql[2:], '\'', true)
 		return token{value, text}, rest
 	case c == '$':
@@ -56,20 +54,27 @@ func next(sql string) (token, string) {
 			return token{value, text}, rest
 		}
 	case isNameByte(c):
-		n := 1
-		for n < len(sql) && (isNameByte(sql[n]) || sql[n] == '$') {
-			n++
-		}
+		n := run(sql, func(c byte) bool { return isNameByte(c) || c == '$' })
 		return token{sql[:n], word}, sql[n:]
-	case strings.IndexByte(operatorChars, c) >= 0:
-		n := 1
-		for n < len(sql) && strings.IndexByte(operatorChars, sql[n]) >= 0 {
-			n++
-		}
+	case isOperatorByte(c):
+		n := run(sql, isOperatorByte)
 		return token{sql[:n], symbol}, sql[n:]
 	}
 	return token{sql[:1], symbol}, sql[1:]
 }
+
+// run returns how many bytes of a kind a text begins with.
+func run(text string, kind func(byte) bool) int {
+	n := 0
+	for n < len(text) && kind(text[n]) {
+		n++
+	}
+	return n
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+func isOperatorByte(c byte) bool { return strings.IndexByte("+-*/<>=~!@#%^&|`?", c) >= 0 }
 
 func isNameByte(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
