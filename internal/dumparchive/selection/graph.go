@@ -182,10 +182,13 @@ func (g *graph) dependency(node, dumpID int) int {
 	return g.base[archive] + n
 }
 
+// deepest is more than how often something belongs to something: the comment on a
+// trigger of a table, twice. Only a hostile archive makes a circle of it.
+const deepest = 8
+
 // root returns what a node belongs to in the end, itself if to nothing.
 func (g *graph) root(node int) int {
-	// A hostile archive may make a circle of it.
-	for range len(g.entries) {
+	for range deepest {
 		if g.owner[node] == none {
 			break
 		}

@@ -3,6 +3,7 @@ package selection
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"syscall"
 	"testing"
@@ -107,6 +108,26 @@ func TestLarge(t *testing.T) {
 			t.Errorf("%s: %v for ten times as many as took %v", name, ten, one)
 		}
 	}
+}
+
+// FuzzSelect: whatever the archive says, all of it is selected once, in its order.
+func FuzzSelect(f *testing.F) {
+	for _, name := range []string{"v15.dump", "v17-pipe.dump", "v18.dump"} {
+		content, err := os.ReadFile("../testdata/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		toc, err := dumparchive.ReadTOC(bytes.NewReader(content))
+		if err != nil {
+			return
+		}
+		for _, request := range []Request{{Tables: []string{"*"}}, {Schemas: []string{"*"}, Clean: true}} {
+			selected(t, toc, request)
+		}
+	})
 }
 
 // FuzzTokenize: whatever the SQL is, the end is reached, and nothing is invented.
