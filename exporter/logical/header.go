@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/header"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 )
 
 // begin reads the archive's header: the oldest major version whose pg_restore
@@ -15,7 +15,7 @@ import (
 // came with PostgreSQL 16 and 1.16 with 17.
 // Source: src/bin/pg_dump/pg_backup_archiver.h
 func (a *archive) begin() (oldestReader int, err error) {
-	head := make([]byte, header.Size)
+	head := make([]byte, dumparchive.HeaderSize)
 	var n int
 	if len(a.head) > 0 {
 		n = copy(head, a.head)
@@ -28,15 +28,15 @@ func (a *archive) begin() (oldestReader int, err error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return 0, fmt.Errorf("reading the dump: %w", err)
 	}
-	h, ok := header.Parse(head[:n])
+	h, ok := dumparchive.ParseHeader(head[:n])
 	if !ok {
 		return 0, errors.New("the dump is damaged: it does not begin like an archive of pg_dump")
 	}
-	a.made, a.origin = h.Database, h.Server
+	a.made, a.origin = h.Database, h.ServerVersion
 	switch {
-	case h.Format <= 114:
+	case h.Version <= 114:
 		return 0, nil
-	case h.Format == 115:
+	case h.Version == 115:
 		return 16, nil
 	default:
 		return 17, nil

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
-	"github.com/PlakarKorp/integration-postgresql/internal/header"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
@@ -156,7 +156,7 @@ func (r *partReader) Read(p []byte) (int, error) {
 	if !r.begun {
 		// Nothing but the rows and the definitions makes a part another: what did not
 		// change is not stored again. A read fills p, as far as there is something.
-		header.Undate(p[:n])
+		dumparchive.ClearTimestamp(p[:n])
 		r.begun = true
 	}
 	if err == nil {
