@@ -55,7 +55,7 @@ func TestRefused(t *testing.T) {
 		"no ID":          {at(count+5, 0, 0, 0, 0, 0), "0 is no ID"},
 		"number":         {at(count, 0, 255, 255, 255, 255), "too large"},
 		"2 GiB of text":  {long, "larger than 1024 MiB"},
-		"OID":            {at(count+5+5+5+5, 'x'), `"x" is no OID`},
+		"OID":            {at(count+5+5+5+5, 'x'), `"x" is no number`},
 	} {
 		if _, err := ReadTOC(bytes.NewReader(test.archive)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)

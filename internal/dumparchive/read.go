@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 )
 
 // MaxSize is how large a header and a table of contents may be together, in bytes, with
@@ -82,6 +81,7 @@ func readTOC(d *decoder) (*TOC, error) {
 	if d.err == nil && count < 0 {
 		d.err = fmt.Errorf("it cannot have %d entries", count)
 	}
+	t.Entries = make([]Entry, 0, min(max(count, 0), 4096)) // what a damaged count may cost
 	for n := 0; n < count && d.err == nil; n++ {
 		e := d.entry(t.Header.Version)
 		if _, twice := t.byID[e.DumpID]; twice && d.err == nil {
@@ -136,27 +136,36 @@ func (d *decoder) entry(version int) (e Entry) {
 func (d *decoder) dependencies() (ids []int) {
 	for d.err == nil {
 		var end nulls
-		text := d.text(&end, 1)
+		text := d.raw(&end, 1)
 		if d.err != nil || end != 0 {
 			break
 		}
 		d.charge(8)
-		id, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
-			d.err = fmt.Errorf("%q is no dependency", text)
-		}
-		ids = append(ids, int(id))
+		ids = append(ids, int(d.number(text, math.MaxInt32)))
 	}
 	return ids
 }
 
-func (d *decoder) oid() uint32 {
-	text := d.name(nil, 0)
-	oid, err := strconv.ParseUint(text, 10, 32)
-	if err != nil && d.err == nil {
-		d.err = fmt.Errorf("%q is no OID", text)
+// number reads a number in text, up to a limit.
+func (d *decoder) number(text []byte, most int64) (n int64) {
+	valid := len(text) > 0
+	for _, digit := range text {
+		if valid = digit >= '0' && digit <= '9'; !valid {
+			break
+		}
+		if n = n*10 + int64(digit-'0'); n > most {
+			valid = false
+			break
+		}
 	}
-	return uint32(oid) // #nosec G115 -- parsed as 32 bits
+	if d.err == nil && !valid {
+		d.err = fmt.Errorf("%q is no number", text[:min(len(text), 20)])
+	}
+	return n
+}
+
+func (d *decoder) oid() uint32 {
+	return uint32(d.number(d.raw(nil, 0), math.MaxUint32)) // #nosec G115 -- at most that
 }
 
 func (d *decoder) offset() (OffsetState, int64) {
@@ -178,8 +187,11 @@ type decoder struct {
 	err        error
 }
 
+// bufferSize is how much is read ahead, in bytes.
+const bufferSize = 16 << 10
+
 func newDecoder(r io.Reader, limit int64) *decoder {
-	return &decoder{r: bufio.NewReaderSize(r, 16<<10), left: limit, names: map[string]string{}}
+	return &decoder{r: bufio.NewReaderSize(r, bufferSize), left: limit, names: map[string]string{}}
 }
 
 // charge counts memory against the limit.
@@ -189,18 +201,19 @@ func (d *decoder) charge(n int64) {
 	}
 }
 
-// bytes reads n bytes. What is long is not allocated before it has arrived.
+// bytes reads n bytes, which are valid until the next read. What is long is not allocated
+// before it has arrived.
 func (d *decoder) bytes(n int) []byte {
 	d.charge(int64(n))
 	if d.err != nil {
 		return nil
 	}
-	const trusted = 64 << 10
 	var part []byte
 	var err error
-	if n <= trusted {
-		part = make([]byte, n)
-		_, err = io.ReadFull(d.r, part)
+	if n <= bufferSize {
+		if part, err = d.r.Peek(n); err == nil {
+			_, err = d.r.Discard(n)
+		}
 	} else {
 		var buf bytes.Buffer
 		_, err = io.CopyN(&buf, d.r, int64(n))
@@ -218,27 +231,18 @@ func (d *decoder) bytes(n int) []byte {
 }
 
 func (d *decoder) byte() int {
-	d.charge(1)
+	part := d.bytes(1)
 	if d.err != nil {
 		return 0
 	}
-	b, err := d.r.ReadByte()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		d.err = err
-		return 0
-	}
-	d.n++
-	return int(b)
+	return int(part[0])
 }
 
 // integer reads digits of base 256, the least one first.
 func (d *decoder) integer(size int) int64 {
 	var n uint64
-	for i := range size {
-		n |= uint64(d.byte()) << (8 * i) // #nosec G115 -- a byte
+	for i, digit := range d.bytes(size) {
+		n |= uint64(digit) << (8 * i) // #nosec G115 -- less than eight
 	}
 	if n > math.MaxInt64 && d.err == nil {
 		d.err = errors.New("a number is too large")

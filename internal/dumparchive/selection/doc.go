@@ -20,6 +20,10 @@
 //     owner, privileges and comment, and the default privileges for what is made in it
 //     later.
 //
+// A partition of a table that the target has is attached to it before the rows come, as
+// in any restore: its table's triggers fire on them unless session_replication_role keeps
+// them from it, and its table's indexes are made for it, not restored.
+//
 // The result is a list for "pg_restore --use-list" for each archive, in the order of the
 // archive: pg_restore restores in the order of the list, and cannot go back in a stream.
 //

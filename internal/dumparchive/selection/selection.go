@@ -41,8 +41,9 @@ type Request struct {
 	// nil: the target is empty.
 	Exists func(Object) bool
 
-	// Clean is for a restore that drops what it restores: chosen objects are in the list
-	// even if the target has them. Without it only relations are; see Result.Existing.
+	// Clean is for a restore that drops what it restores (pg_restore --clean --if-exists):
+	// chosen objects are in the list even if the target has them. Without it only
+	// relations are; see Result.Existing. A schema is never made again.
 	Clean bool
 }
 
@@ -111,7 +112,8 @@ func Select(archives []*dumparchive.TOC, request Request) (*Result, error) {
 }
 
 // WriteList writes the list of one archive for pg_restore --use-list, which reads the
-// number that a line begins with.
+// number that a line begins with. With an empty list pg_restore sets its settings and
+// does nothing else.
 func (r *Result) WriteList(w io.Writer, archive int) error {
 	for _, id := range r.Lists[archive] {
 		if _, err := fmt.Fprintf(w, "%d;\n", id); err != nil {

@@ -162,6 +162,24 @@ func TestSelectFromPart(t *testing.T) {
 	}
 }
 
+// Before version 1.13 names were without a schema: that of the entry is meant.
+func TestSelectWithoutSchemas(t *testing.T) {
+	toc := archiveOf(t,
+		dumparchive.Entry{Desc: "TABLE", Namespace: "s", Tag: "t", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "TABLE", Namespace: "public", Tag: "t", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "TABLE", Namespace: "s", Tag: "u", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "FUNCTION", Namespace: "s", Tag: "f()", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "INDEX", Namespace: "s", Tag: "i", Defn: "CREATE INDEX i ON t USING btree (x);", Dependencies: []int{1}},
+		dumparchive.Entry{Desc: "TRIGGER", Namespace: "s", Tag: "t x", Defn: "CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE PROCEDURE f();", Dependencies: []int{1, 4}},
+		dumparchive.Entry{Desc: "FK CONSTRAINT", Namespace: "s", Tag: "t k", Defn: "ALTER TABLE ONLY t\n    ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES u(x);", Dependencies: []int{1, 3}},
+	)
+	r, got := selected(t, toc, Request{Tables: []string{"s.t"}, Exists: has(Object{Kind: "SCHEMA", Name: "s"})})
+	want := []string{"TABLE s.t", "FUNCTION s.f()", "INDEX s.i", "TRIGGER s.t x"}
+	if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(r.ForeignKeys, []ForeignKey{{"k", Object{"TABLE", "s", "t"}, Object{"TABLE", "s", "u"}}}) {
+		t.Errorf("-want +got\n%s\n%+v", diff, r)
+	}
+}
+
 func TestSelectSchema(t *testing.T) {
 	toc := archive(t, "v18.dump")
 	touch := Object{"FUNCTION", "public", "touch()"}
