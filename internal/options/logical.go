@@ -171,6 +171,10 @@ type Export struct {
 	SpoolDir string `option:"spool_dir" doc:"where dumps wait; the system's temporary directory otherwise"`
 }
 
+// Template0 is the database that new ones are made from, which has to stay as the server's
+// installation made it.
+const Template0 = "template0"
+
 // DecodeExport reads the settings of a logical exporter.
 func DecodeExport(settings map[string]string) (Export, error) {
 	var o Export

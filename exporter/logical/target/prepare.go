@@ -1,0 +1,152 @@
+package target
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+)
+
+// Database is a database that a dump, or the first part of one, can go into.
+type Database struct {
+	Plan
+	Name       string     // in the bytes that the server has it in
+	Properties Properties // none unless Plan.Properties
+	Info       conninfo.Info
+	HasTables  bool // before anything was restored
+}
+
+// Dump is a dump, or the first part of one.
+type Dump struct {
+	TOC      *dumparchive.TOC
+	Database string // that it was made of
+	Parted   bool   // it has several files
+}
+
+// errNotCleaned refuses to clean for a parted dump: the tables are created anew by the
+// first part, and foreign keys that only the last one would drop hold the old ones.
+var errNotCleaned = errors.New("it has tables, and a dump in several files (layout=tables) cannot replace them one by one: nothing was touched\nhint: let recreate=true replace the whole database (but postgres and template1), or restore into another with the option database")
+
+// Prepare makes the database ready that the dump goes into; target "" is one of the same
+// name.
+func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump, target string) (*Database, error) {
+	d := &Database{Name: target}
+	if target == "" {
+		var err error
+		if d.Name, err = serverName(ctx, s, dump, o); err != nil {
+			return nil, err
+		}
+	}
+	d.Info = s.Info.WithDatabase(d.Name)
+	exists, err := Exists(ctx, s, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	if d.Plan, err = Decide(o, dump.Database, cmp.Or(target, dump.Database), exists); err != nil {
+		return nil, err
+	}
+	if d.Plan.Properties {
+		// A dump that does not have them is found out before anything is dropped.
+		if d.Properties, err = ReadProperties(dump.TOC, o); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.execute(ctx, s, o, dump.Parted)
+}
+
+// serverName is the name of the database that was saved, in the bytes of the server: the two
+// servers may have different encodings.
+func serverName(ctx context.Context, s *server.Server, dump Dump, o *options.Export) (name string, err error) {
+	p, err := ReadProperties(dump.TOC, o)
+	if err != nil || isASCII(dump.Database) {
+		return dump.Database, nil //nolint:nilerr // it is not certain yet that they are needed
+	}
+	err = s.WithSession(ctx, &p.script, func(session *server.Session) error {
+		name, err = session.ServerName(ctx, p.name)
+		return err
+	})
+	return name, err
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// execute does what is planned.
+func (d *Database) execute(ctx context.Context, s *server.Server, o *options.Export, parted bool) (err error) {
+	switch {
+	case d.Replace:
+		err = replaceDatabase(ctx, s, d.Name, &d.Properties, o.Force)
+	case d.Create:
+		err = d.create(ctx, s)
+	default:
+		d.HasTables, err = hasTables(ctx, s, d.Name)
+		if err == nil && parted && d.Clean && d.HasTables {
+			err = errNotCleaned
+		}
+	}
+	if err == nil && len(o.Schemas) > 0 && !o.DataOnly {
+		err = createSchemas(ctx, s, d.Name, o.Schemas)
+	}
+	return err
+}
+
+func (d *Database) create(ctx context.Context, s *server.Server) error {
+	return s.WithSession(ctx, &d.Properties.script, func(session *server.Session) error {
+		name, err := session.Name(ctx, d.Name)
+		if err == nil {
+			err = session.Run(ctx, d.Properties.create.ForDatabase(ident(name)))
+		}
+		if err != nil {
+			return fmt.Errorf("creating it: %w", err)
+		}
+		return nil
+	})
+}
+
+// Exists reports whether the database exists.
+func Exists(ctx context.Context, s *server.Server, name string) (exists bool, err error) {
+	err = s.With(ctx, "", func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", name).Scan(&exists)
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for the database: %w", err)
+	}
+	return exists, nil
+}
+
+// hasTables reports whether the database has tables of users.
+func hasTables(ctx context.Context, s *server.Server, name string) (found bool, err error) {
+	err = s.With(ctx, name, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `
+			SELECT EXISTS (
+				SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+				WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')`).Scan(&found)
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for tables: %w", err)
+	}
+	return found, nil
+}
+
+// createSchemas creates those of the named schemas that are missing: pg_restore --schema
+// restores what is in a schema, not the schema.
+func createSchemas(ctx context.Context, s *server.Server, database string, names []string) error {
+	return s.With(ctx, database, func(conn *pgx.Conn) error {
+		for _, name := range names {
+			if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+ident(name)); err != nil {
+				return fmt.Errorf("creating schema %q: %w", name, err)
+			}
+		}
+		return nil
+	})
+}

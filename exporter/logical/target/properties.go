@@ -1,0 +1,107 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
+)
+
+// Properties are the statements that make a database what it was, apart from what is in
+// it. pg_restore runs them only with --create, which knows no other name and no way back
+// when the database cannot be created. They name the database that was saved.
+type Properties struct {
+	script   sqlscript.Script
+	name     string                // in the script's encoding
+	create   sqlscript.Statement   // CREATE DATABASE ...
+	settings []sqlscript.Statement // ALTER DATABASE ... SET, ALTER ROLE ... IN DATABASE: the rows may depend on them
+	rest     []sqlscript.Statement // owner, limits, privileges, comment
+}
+
+// ReadProperties reads them from a table of contents.
+func ReadProperties(toc *dumparchive.TOC, o *options.Export) (Properties, error) {
+	script, err := sqlscript.Parse(propertiesScript(toc, o))
+	if err != nil {
+		return Properties{}, fmt.Errorf("what the dump says of the database is not what pg_dump writes: %w", err)
+	}
+	p := Properties{script: script}
+	for _, statement := range script.Statements {
+		action := statement.Read()
+		name := action.Database
+		if name == "" && action.Class == sqlscript.Database && len(action.Names) == 1 {
+			name = action.Names[0].Text
+		}
+		switch {
+		case name == "":
+		case action.Verb == sqlscript.Create && p.name == "":
+			p.name, p.create = name, statement
+		case name != p.name:
+		case action.Verb == sqlscript.Configure:
+			p.settings = append(p.settings, statement)
+		default:
+			p.rest = append(p.rest, statement)
+		}
+	}
+	if p.create.SQL == "" {
+		return Properties{}, fmt.Errorf("the dump does not say how database %q was created", toc.Header.Database)
+	}
+	return p, nil
+}
+
+// propertiesScript puts together what the table of contents has of the database.
+// Source: _tocEntryRequired and _printTocEntry in src/bin/pg_dump/pg_backup_archiver.c
+func propertiesScript(toc *dumparchive.TOC, o *options.Export) string {
+	var script strings.Builder
+	for n := range toc.Entries {
+		e := &toc.Entries[n]
+		ofDatabase := strings.HasPrefix(e.Tag, "DATABASE ")
+		switch {
+		case e.Desc == dumparchive.Encoding, e.Desc == dumparchive.StdStrings, e.Desc == "DATABASE PROPERTIES",
+			ofDatabase && (e.Desc == "COMMENT" || e.Desc == "SECURITY LABEL"),
+			ofDatabase && e.Desc == "ACL" && !o.NoPrivileges:
+			script.WriteString(e.Defn + "\n")
+		case e.Desc == "DATABASE":
+			script.WriteString(e.Defn + "\n")
+			if e.Owner != "" && !o.NoOwner {
+				script.WriteString("ALTER DATABASE " + ident(e.Tag) + " OWNER TO " + ident(e.Owner) + ";\n")
+			}
+		}
+	}
+	return script.String()
+}
+
+// RestoreSettings restores what rows may depend on, for the database that is called target.
+func (p *Properties) RestoreSettings(ctx context.Context, s *server.Server, target string, exitOnError bool) error {
+	return p.run(ctx, s, p.settings, target, exitOnError)
+}
+
+// RestoreRest restores all other properties. They come last: the owner may lose rights by
+// them, and a connection limit may keep the restore out.
+func (p *Properties) RestoreRest(ctx context.Context, s *server.Server, target string, exitOnError bool) error {
+	return p.run(ctx, s, p.rest, target, exitOnError)
+}
+
+func (p *Properties) run(ctx context.Context, s *server.Server, statements []sqlscript.Statement, target string, exitOnError bool) error {
+	if len(statements) == 0 {
+		return nil
+	}
+	return s.WithSession(ctx, &p.script, func(session *server.Session) error {
+		name, err := session.Name(ctx, target)
+		if err != nil {
+			return err
+		}
+		renamed := make([]sqlscript.Statement, len(statements))
+		for n, statement := range statements {
+			renamed[n] = statement.ForDatabase(ident(name))
+		}
+		return session.RunAll(ctx, renamed, exitOnError)
+	})
+}
+
+func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
