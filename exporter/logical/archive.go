@@ -2,34 +2,33 @@ package logical
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
-	"github.com/PlakarKorp/integration-postgresql/internal/proc"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
-// archive is a dump in pg_dump's custom format: a record's content as it arrives,
-// or a spooled file. Its table of contents, which comes first, can be looked at
-// before it is restored.
+// archive is a dump in pg_dump's custom format: a record's content as it arrives, or a
+// spooled file. Its table of contents, which comes first, can be read before it is
+// restored.
 type archive struct {
-	database string         // it was made of
-	part     bool           // it is a part of a database's dump
-	file     *tempfile.File // nil for a stream
-	jobs     int            // connections to restore the file with
-	made     string         // name of the database in its header; "" before begin
-	origin   string         // version of the server it was made of; "" before begin, and if it does not say
+	database string           // it was made of
+	parted   bool             // it is a part of a database's dump
+	file     *tempfile.File   // nil for a stream
+	jobs     int              // connections to restore the file with
+	toc      *dumparchive.TOC // nil before readTOC
 
 	content io.Reader // of a stream: what follows head
-	head    []byte    // of a stream: what was read to look at it
+	head    []byte    // of a stream: what was read of it
 }
 
 // newArchive describes the dump of database that content holds.
 func newArchive(database string, content io.Reader) *archive {
-	return &archive{database: database, content: content}
+	return &archive{database: database, content: content, jobs: 1}
 }
 
 // spool moves the rest of the content to a file.
@@ -61,21 +60,64 @@ func (a *archive) open() (path string, content io.Reader) {
 	return "", io.MultiReader(bytes.NewReader(a.head), a.content)
 }
 
-// peek runs pg_restore on the beginning of the archive and returns what it printed.
-// The arguments must be such that it reads the table of contents only.
-func (e *Exporter) peek(ctx context.Context, a *archive, tools pgtools.Installation, args ...string) (string, error) {
-	c := proc.Command{Path: tools.Path(pgtools.PgRestore), Args: args, Env: append(e.info.BaseEnv(), "LC_ALL=C")}
-	path, content := a.open()
+// readTOC reads the table of contents, once.
+func (a *archive) readTOC() (err error) {
+	if a.toc != nil {
+		return nil
+	}
 	if a.file != nil {
-		c.Args = append(c.Args, path)
-		return proc.Output(ctx, c)
+		info, err := a.file.Stat()
+		if err != nil {
+			return err
+		}
+		a.toc, err = dumparchive.ReadTOC(io.NewSectionReader(a.file, 0, info.Size()))
+		return damaged(err)
 	}
-	var seen bytes.Buffer
-	c.Stdin = io.TeeReader(content, &seen)
-	out, err := proc.Output(ctx, c)
-	// The part of head that was not read again is still in its place.
-	if seen.Len() > len(a.head) {
-		a.head = seen.Bytes()
+	var read bytes.Buffer
+	a.toc, err = dumparchive.ReadTOC(io.TeeReader(a.content, &read))
+	a.head = read.Bytes()
+	return damaged(err)
+}
+
+// damaged explains why a table of contents cannot be read.
+func damaged(err error) error {
+	if errors.Is(err, dumparchive.ErrNotArchive) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the dump is damaged: %w", err)
 	}
-	return out, err
+	return err
+}
+
+// oldestReader is the oldest major version whose pg_restore reads the archive, 0 for all
+// that are supported. Version 1.15 of the format came with PostgreSQL 16 and 1.16 with 17.
+// Source: src/bin/pg_dump/pg_backup_archiver.h
+func (a *archive) oldestReader() int {
+	switch version := a.toc.Header.Version; {
+	case version <= 114:
+		return 0
+	case version == 115:
+		return 16
+	default:
+		return 17
+	}
+}
+
+// newerThan reports whether the archive was made of a server, of a version like "17.5
+// (Debian 17.5-1)" or "18beta1", that is of a later major version than major.
+func (a *archive) newerThan(major int) bool {
+	version := a.toc.Header.ServerVersion
+	digits := len(version) - len(strings.TrimLeft(version, "0123456789"))
+	of, err := strconv.Atoi(version[:digits])
+	return err == nil && major < of
+}
+
+// list is the file for --use-list that has the entries which keep is true of; empty is
+// true if there are none.
+func (a *archive) list(keep func(*dumparchive.Entry) bool) (list string, empty bool) {
+	var lines strings.Builder
+	for n := range a.toc.Entries {
+		if e := &a.toc.Entries[n]; keep(e) {
+			fmt.Fprintf(&lines, "%d;\n", e.DumpID)
+		}
+	}
+	return lines.String(), lines.Len() == 0
 }

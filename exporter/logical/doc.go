@@ -1,23 +1,25 @@
-// Package logical restores what importer/logical saved: the globals through psql,
-// each dump through pg_restore.
+// Package logical restores what importer/logical saved: roles, tablespaces and what a
+// database is through statements of its own, what is in a database through pg_restore.
 //
-// The data's way: a record of the snapshot (exporter.go) is routed by its name
-// (route.go); the globals lose the statement that would change the restoring role
-// itself, and what psql would act upon, and go to it (globals.go, statements.go,
-// harmless.go); for a dump it is decided what
-// happens to the database (database.go, recreate.go) and pg_restore is run (restore.go), from
-// the record as it arrives or from a spooled file. Everything that can be restored
-// is, and any failure fails the restore in the end.
+// Data flow: a record of the snapshot (exporter.go) is routed by its name (route.go).
 //
-// A dump in parts (layout=tables) is a directory of files, which arrive in the order in
-// which they can be applied (directory.go, part.go): the definitions decide what happens
-// to the database, data may be loaded in the background, what is built on the data
-// waits for all of it. What the options leave of each is looked up in it (choose.go).
-// Any of the files can be restored alone, too: into a database that may be in use, so
-// that nothing is dropped and no sequence goes back (sequence.go).
+//   - The roles and tablespaces are run statement by statement (package globals); where only a
+//     part of a snapshot is restored, what a dump needs of them comes before it (needs.go).
+//   - A dump in one file (single.go) is fed to pg_restore (pgrestore.go), as it arrives or
+//     from a spooled file (archive.go), when its database is ready (package target).
+//   - A dump in several files (layout=tables) is a directory, whose files arrive in the order
+//     in which they can be applied (parted.go): the definitions decide what happens to the
+//     database (predata.go), data may be loaded in the background, what is built on the data
+//     waits for all of it. Any of the files can be restored alone, too: into a database that
+//     may be in use, so that nothing is dropped and no sequence goes back (sequence.go).
 //
-// A dump never goes into a database that another dump went into, and a database is
-// dropped only by recreate=true, before its dump is fed to pg_restore, so that a
-// database that cannot be dropped is left as it was. What was begun with it is undone
-// when the restore ends there (undo.go), which Close waits for (work.go).
+// What the options leave of it is decided in selection.go, when something runs in
+// schedule.go, and what was missing is found out in the end (checks.go). Everything that can
+// be restored is, and any failure fails the restore.
+//
+// A dump never goes into a database that another dump went into, template0 is never
+// touched, and a database is dropped only by recreate=true, before its dump is fed to
+// pg_restore, so that a database that cannot be dropped is left as it was. A call returns
+// when all that it began has ended and what was begun with a database is undone; what was
+// deferred is not run when the restore has been cancelled.
 package logical

@@ -1,22 +1,19 @@
 package logical
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/PlakarKorp/kloset/connectors"
-	"golang.org/x/sync/semaphore"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
@@ -29,24 +26,20 @@ type Exporter struct {
 	info     conninfo.Info
 	files    *tempfile.Dir
 	secrets  *tempfile.Dir // PEM files
+	created  time.Time     // when it was made
 
-	server *server // nil before the first record
+	server  *server.Server   // nil before the first record
+	globals *globals.Globals // nil before they arrived, and if none are to be restored
+	tasks   *scheduler
 
-	seen     map[string]string  // paths of the dumps that arrived, by database
-	folders  map[string]*folder // the dumps in parts among them, by database
-	dirs     map[string]bool    // paths of the directories that arrived
-	roles    bool               // the globals arrived
-	done     bool               // something was restored, or tried
-	expected []manifest.File    // from the manifest, if it arrived
-
-	// Until it is certain that there is one dump for the one target database,
-	// globals and dump wait; so do definitions that would replace a database, until
-	// it is certain that its rows come as well.
-	waiting []func(context.Context) error
-
-	running sync.WaitGroup
-	stopped atomic.Bool         // one of them failed, and exit_on_error is set
-	slots   *semaphore.Weighted // connections of parallel restores
+	arrived         map[string]string      // paths of the dumps that arrived, by database
+	parted          map[string]*partedDump // those among them that have several files
+	directories     map[string]bool        // paths of the directories that arrived
+	pathGiven       bool                   // plakar was asked for a path, and not for a whole snapshot
+	globalsArrived  bool
+	manifestArrived bool
+	attempted       bool            // something was restored, or tried
+	planned         []manifest.File // from the manifest
 }
 
 var _ plugin.Target = (*Exporter)(nil)
@@ -70,9 +63,9 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		protocol: protocol, options: o, info: info, files: tempfile.New(o.SpoolDir), secrets: tempfile.New(""),
-		seen: make(map[string]string), folders: make(map[string]*folder), dirs: make(map[string]bool),
-		slots: semaphore.NewWeighted(2 * int64(o.Jobs)),
+		protocol: protocol, options: o, info: info, files: tempfile.New(o.SpoolDir), secrets: tempfile.New(""), created: time.Now(),
+		tasks:   newScheduler(o.Jobs, o.ExitOnError),
+		arrived: make(map[string]string), parted: make(map[string]*partedDump), directories: make(map[string]bool),
 	}, nil
 }
 
@@ -87,48 +80,70 @@ func (e *Exporter) Close(context.Context) error {
 	return errors.Join(e.files.Close(), e.secrets.Close())
 }
 
+// Abort implements plugin.Target: what was deferred is not restored.
+func (e *Exporter) Abort() { e.tasks.abort() }
+
 // Ping implements plugin.Target: it connects and looks for the tools.
 func (e *Exporter) Ping(ctx context.Context) error {
-	_, err := e.look(ctx)
+	_, err := e.inspect(ctx)
 	return err
+}
+
+// inspect connects to the server and looks for the tools.
+func (e *Exporter) inspect(ctx context.Context) (*server.Server, error) {
+	info, err := e.info.WithFiles(e.secrets)
+	if err != nil {
+		return nil, err
+	}
+	s, err := server.Inspect(ctx, info)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := pgtools.Find(ctx, e.options.PgBinDir, s.Major, 0, pgtools.PgRestore); err != nil {
+		return nil, fmt.Errorf("the server at %s is PostgreSQL %s: %w", e.Origin(), s.Version, err)
+	}
+	return s, nil
 }
 
 // Restore implements plugin.Target.
 func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
 	if e.server == nil {
 		var err error
-		if e.server, err = e.look(ctx); err != nil {
+		if e.server, err = e.inspect(ctx); err != nil {
 			return err
 		}
 	}
 	if content == nil || !record.FileInfo.Mode().IsRegular() {
-		e.dirs[record.Pathname] = true
+		e.noteDirectory(record)
 		ack(nil)
 		return nil
 	}
-	if !e.uncertain() {
-		if err := e.restoreWaiting(ctx); err != nil {
+	if !e.targetAmbiguous() {
+		if err := e.tasks.runDeferred(ctx); err != nil {
 			return err
 		}
 	}
-	var err error
-	switch kind, database := route(record.Pathname); kind {
+	return e.receive(ctx, record.Pathname, content, ack)
+}
+
+// receive takes in a file by its name.
+func (e *Exporter) receive(ctx context.Context, pathname string, content io.Reader, ack func(error)) error {
+	switch kind, database := route(pathname); kind {
 	case document:
-		err = e.readManifest(content)
-		ack(err)
+		ack(e.readManifest(content))
 		return nil
-	case globals:
-		err = e.receiveGlobals(ctx, content, ack)
+	case globalsScript:
+		return e.receiveGlobals(ctx, content, ack)
 	case dump:
-		err = e.receiveDump(ctx, database, record.Pathname, content, ack)
-	case section:
-		err = e.receivePart(ctx, record.Pathname, content, ack)
+		return e.receiveDump(ctx, database, pathname, content, ack)
+	case dumpPart:
+		return e.receivePart(ctx, pathname, content, ack)
 	case physical:
 		return errors.New("this is a physical backup (postgres+bin://), which no running server can take in\nhint: restore it into a directory, plakar restore -to ./pgdata SNAPSHOT, and start PostgreSQL on it")
 	default:
-		ack(fmt.Errorf("%s is not part of a PostgreSQL backup", record.Pathname))
+		ack(fmt.Errorf("%s is not part of a PostgreSQL backup", pathname))
+		return nil
 	}
-	return err
 }
 
 func (e *Exporter) readManifest(content io.Reader) error {
@@ -136,72 +151,61 @@ func (e *Exporter) readManifest(content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	e.expected = summary.Files
+	e.planned, e.manifestArrived = summary.Files, true
 	return nil
 }
 
+// receiveGlobals takes in the roles and tablespaces.
 func (e *Exporter) receiveGlobals(ctx context.Context, content io.Reader, ack func(error)) error {
-	e.roles = true
-	if e.options.NoGlobals || e.options.DataOnly {
+	e.globalsArrived = true
+	if e.options.Globals == options.GlobalsNone {
 		ack(nil)
 		return nil
 	}
-	// They are small, and have to be complete before they are run.
-	script, err := io.ReadAll(content)
+	script, err := globals.Read(content, globals.Options{
+		Missing: e.options.Globals == options.GlobalsMissing, Selected: e.globalsOnDemand(), ExitOnError: e.options.ExitOnError,
+	})
 	if err != nil {
-		ack(fmt.Errorf("reading the globals (roles and tablespaces): %w", err))
+		ack(err)
+		return e.tasks.errIfExitOnError(err)
+	}
+	e.globals = script
+	if e.globalsOnDemand() {
+		ack(nil) // as the dumps arrive
 		return nil
 	}
-	if !bytes.Contains(script, []byte(globalsEnd)) {
-		ack(errors.New("the globals (roles and tablespaces) are damaged: their end is missing, nothing of them was restored"))
-		return e.stopOn(io.ErrUnexpectedEOF)
-	}
-	return e.whenCertain(ctx, func(ctx context.Context) error {
-		err := e.restoreGlobals(ctx, script)
+	e.attempted = true
+	return e.runOrDefer(ctx, func(ctx context.Context) error {
+		err := script.Restore(ctx, e.server, globals.NewNeeds())
 		ack(err)
 		return err
 	})
 }
 
-func (e *Exporter) receiveDump(ctx context.Context, database, pathname string, content io.Reader, ack func(error)) error {
-	if wanted, err := e.admit(database, pathname, ack); err != nil || !wanted {
-		return err
+// runOrDefer runs a task now or, as long as it may come out that there is more than the
+// target database can take, later.
+func (e *Exporter) runOrDefer(ctx context.Context, t task) error {
+	if e.targetAmbiguous() {
+		e.tasks.later(t)
+		return nil
 	}
-	a := newArchive(database, content)
-	restore := func(ctx context.Context) error {
-		err := e.restore(ctx, a)
-		err = errors.Join(err, a.close())
-		ack(err)
-		return err
-	}
-	if e.uncertain() || e.options.Jobs > 1 {
-		if err := a.spool(e.files); err != nil {
-			ack(err)
-			return e.stopOn(err)
-		}
-		a.jobs = e.jobsFor(a)
-	}
-	if e.uncertain() || e.options.Jobs == 1 {
-		return e.whenCertain(ctx, restore)
-	}
-	return e.inParallel(ctx, a, restore)
+	return e.tasks.run(ctx, t)
 }
 
-// admit decides whether the dump of database at pathname, which is a directory for one in
-// parts, is to be restored. One that is not is acknowledged.
-func (e *Exporter) admit(database, pathname string, ack func(error)) (wanted bool, err error) {
-	if other, there := e.seen[database]; there && other != pathname {
-		ack(fmt.Errorf("%s and %s are both dumps of database %q: the second one is left out", other, pathname, database))
-		return false, nil
+// Finish implements plugin.Target: it restores what was deferred and checks that
+// everything was there.
+func (e *Exporter) Finish(ctx context.Context) error {
+	err := e.tasks.runDeferred(ctx)
+	e.tasks.wait() // they acknowledge, which they may do no later than now
+	if err != nil {
+		return err
 	}
-	e.seen[database] = pathname
-	if len(e.options.Databases) > 0 && !slices.Contains(e.options.Databases, database) {
-		ack(nil)
-		return false, nil
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	if target := e.info.Database(); target != "" && len(e.options.Databases) == 0 && len(e.seen) > 1 {
-		return false, fmt.Errorf("the snapshot has several dumps (%s), which cannot all go into the one database %q: nothing was restored\nhint: choose one with databases=NAME, or leave \"database\" out",
-			strings.Join(slices.Sorted(maps.Keys(e.seen)), ", "), target)
+	errs := []error{e.finishParted(ctx), e.checkNames(), e.checkMissing(), e.checkAny()}
+	if e.globals != nil && (!e.options.ExitOnError || errors.Join(errs...) == nil) {
+		errs = append(errs, e.globals.Finish(ctx, e.server))
 	}
-	return true, nil
+	return errors.Join(errs...)
 }

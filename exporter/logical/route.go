@@ -12,12 +12,12 @@ import (
 type kind int
 
 const (
-	unknown  kind = iota
-	document      // manifest.json
-	globals       // roles and tablespaces
-	dump          // one database
-	section       // a part of one
-	physical      // part of a data directory
+	unknown       kind = iota
+	document           // manifest.json
+	globalsScript      // roles and tablespaces
+	dump               // one database
+	dumpPart
+	physical // part of a data directory
 )
 
 // route tells what the file at pathname is, and of which database; a part may not
@@ -28,13 +28,13 @@ func route(pathname string) (kind, string) {
 	case base == path.Base(recordname.Manifest) && path.Dir(pathname) == "/":
 		return document, ""
 	case base == path.Base(recordname.Globals):
-		return globals, ""
+		return globalsScript, ""
 	}
 	if name, ok := recordname.Database(pathname); ok {
 		return dump, name
 	}
 	if p, ok := recordname.ParsePart(pathname); ok {
-		return section, p.Database
+		return dumpPart, p.Database
 	}
 	// Names that only a data directory has.
 	// Source: https://www.postgresql.org/docs/18/storage-file-layout.html

@@ -4,95 +4,72 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
-// sequenceEntry is a line of pg_restore --list about the value of a sequence.
-var sequenceEntry = regexp.MustCompile(`^\d+; \d+ \d+ SEQUENCE SET `)
-
-// setval is how such an entry's statement begins.
-const setval = "SELECT pg_catalog.setval("
+// sequenceSet is the kind of entry that has the value of a sequence; setval is how its
+// statement begins.
+const (
+	sequenceSet = "SEQUENCE SET"
+	setval      = "SELECT pg_catalog.setval("
+)
 
 // addPart restores a part that came without the definitions, so that the target may
 // have been in use since the dump was made: its sequences are not set back, or they
 // would give numbers that they gave before.
-func (e *Exporter) addPart(ctx context.Context, f *folder, a *archive, tools pgtools.Installation) error {
-	listed, err := e.peek(ctx, a, tools, pgtools.ListArgs(e.options.Schemas, e.options.Tables)...)
-	if err != nil {
-		return err
-	}
-	var sequences, rest strings.Builder
-	for line := range strings.Lines(listed) {
-		if sequenceEntry.MatchString(line) {
-			sequences.WriteString(line)
-		} else {
-			rest.WriteString(line)
+func (e *Exporter) addPart(ctx context.Context, p *part) error {
+	rest := func(entry *dumparchive.Entry) bool { return entry.Desc != sequenceSet }
+	return e.inOrder(ctx,
+		func() error {
+			return e.restoreEntries(ctx, p.archive, e.infoOf(p.dump), pgtools.Restore{Part: true, Clean: p.dump.clean, Jobs: p.jobs}, rest)
+		},
+		func() error { return e.advanceSequences(ctx, p) },
+	)
+}
+
+// advanceSequences sets the sequences in the archive to the values that it has, if these
+// are further than where they are.
+func (e *Exporter) advanceSequences(ctx context.Context, p *part) error {
+	var sequences strings.Builder
+	for n := range p.toc.Entries {
+		entry := &p.toc.Entries[n]
+		if entry.Desc == dumparchive.Encoding || entry.Desc == dumparchive.StdStrings ||
+			entry.Desc == sequenceSet && named(entry, e.options.Schemas, e.options.Tables) {
+			sequences.WriteString(entry.Defn + "\n")
 		}
 	}
-	script, err := e.scriptOf(ctx, a, tools, sequences.String())
+	script, err := sqlscript.Parse(sequences.String())
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the values of sequences: %w", err)
 	}
-	err = e.restoreEntries(ctx, f, a, tools, rest.String(), a.jobs)
-	if err != nil && (e.options.ExitOnError || ctx.Err() != nil) {
-		return err
-	}
-	return errors.Join(err, e.advance(ctx, f.target, script))
-}
-
-// scriptOf returns the statements of those entries that are in the list.
-func (e *Exporter) scriptOf(ctx context.Context, a *archive, tools pgtools.Installation, entries string) (string, error) {
-	if entries == "" {
-		return "", nil
-	}
-	list, err := e.files.Write([]byte(entries))
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = list.Remove() }()
-	return e.peek(ctx, a, tools, pgtools.ScriptArgs(list.Path)...)
-}
-
-// advance sets the sequences in pg_restore's script to the values that it gives them,
-// if these are further than where they are.
-func (e *Exporter) advance(ctx context.Context, database, script string) error {
-	if script == "" {
-		return nil
-	}
-	conn, err := e.server.info.Connect(ctx, database)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	var errs []error
-	for _, p := range split(script) {
-		args, set := strings.CutPrefix(p.text, setval)
-		switch {
-		case set:
-			err = advanceOne(ctx, conn, strings.TrimSuffix(args, ");"))
-		case strings.HasPrefix(p.text, "SET client_encoding "), strings.HasPrefix(p.text, "SET standard_conforming_strings "):
-			// What the names are written in.
-			_, err = conn.Exec(ctx, p.text)
-		default:
-			continue
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("setting a sequence: %w", err))
-			if e.options.ExitOnError {
-				break
+	err = e.server.WithSessionIn(ctx, p.dump.target, &script, func(session *server.Session) error {
+		for _, statement := range script.Statements {
+			args, ok := strings.CutPrefix(statement.SQL, setval)
+			if !ok {
+				continue
+			}
+			if err := advanceSequence(ctx, session.Conn(), strings.TrimSuffix(args, ")")); err != nil {
+				errs = append(errs, fmt.Errorf("setting a sequence: %w", err))
+				if e.options.ExitOnError {
+					break
+				}
 			}
 		}
-	}
-	return errors.Join(errs...)
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
 }
 
-// advanceOne calls setval with the arguments if the sequence is not as far.
-func advanceOne(ctx context.Context, conn *pgx.Conn, args string) error {
+// advanceSequence calls setval with the arguments if the sequence is not as far.
+func advanceSequence(ctx context.Context, conn *pgx.Conn, args string) error {
 	var (
 		oid    uint32
 		name   string // quoted

@@ -40,10 +40,6 @@ func variables() map[string]string {
 	return byVariable
 }
 
-// BaseEnv is the environment for a tool that connects to nothing: none of the
-// connection's settings, and no password, is in it.
-func (i Info) BaseEnv() []string { return slices.Clone(i.environ) }
-
 // Env is the whole environment for a client tool, with the password for
 // connections it makes now. It must not be logged.
 func (i Info) Env(ctx context.Context) ([]string, error) {

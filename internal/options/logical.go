@@ -154,11 +154,13 @@ func (o *Import) Summary() map[string]any {
 type Export struct {
 	Connection
 
-	Databases    []string `option:"databases" doc:"the databases to restore; all of the snapshot otherwise"`
-	Clean        bool     `option:"clean" default:"false" doc:"drop each object before it is restored; the database must exist"`
-	Recreate     bool     `option:"recreate" default:"false" doc:"drop each database and create it anew; postgres and template1 are cleaned instead"`
-	Force        bool     `option:"force" default:"false" doc:"with recreate: end the sessions that use a database in order to drop it"`
-	NoGlobals    bool     `option:"no_globals" default:"false" doc:"leave the roles and tablespaces alone"`
+	Databases []string `option:"databases" doc:"the databases to restore; all of the snapshot otherwise"`
+	Clean     bool     `option:"clean" default:"false" doc:"drop each object before it is restored; the database must exist"`
+	Recreate  bool     `option:"recreate" default:"false" doc:"drop each database and create it anew; postgres and template1 are cleaned instead"`
+	Force     bool     `option:"force" default:"false" doc:"with recreate: end the sessions that use a database in order to drop it"`
+	// Globals is GlobalsAll, GlobalsMissing or GlobalsNone.
+	Globals      string   `option:"globals" unset:"all, or missing with databases, schemas or tables" enum:"all|missing|none" doc:"roles and tablespaces: all as they were saved, only what is missing on the target, none"`
+	NoGlobals    bool     `option:"no_globals" default:"false" doc:"the same as globals=none"`
 	NoOwner      bool     `option:"no_owner" default:"false" doc:"objects belong to the user who restores"`
 	NoPrivileges bool     `option:"no_privileges" default:"false" doc:"no GRANT and REVOKE"`
 	SchemaOnly   bool     `option:"schema_only" default:"false" doc:"no rows"`
@@ -170,6 +172,15 @@ type Export struct {
 	// SpoolDir is where dumps wait as files; "" is the system's temporary directory.
 	SpoolDir string `option:"spool_dir" doc:"where dumps wait; the system's temporary directory otherwise"`
 }
+
+// What is restored of the roles and tablespaces.
+const (
+	GlobalsAll = "all"
+	// GlobalsMissing changes nothing that is there. Of a part of a snapshot, only what the
+	// part needs is created.
+	GlobalsMissing = "missing"
+	GlobalsNone    = "none"
+)
 
 // Template0 is the database that new ones are made from, which has to stay as the server's
 // installation made it.
@@ -199,7 +210,29 @@ func (o *Export) complete() error {
 		exclusive("recreate", o.Recreate, "schemas", len(o.Schemas) > 0),
 		exclusive("recreate", o.Recreate, "tables", len(o.Tables) > 0),
 		o.checkForce(),
+		o.completeGlobals(),
 	)
+}
+
+// Selects reports whether the options leave only a part of a snapshot to be restored.
+func (o *Export) Selects() bool { return len(o.Databases)+len(o.Schemas)+len(o.Tables) > 0 }
+
+// completeGlobals works out Globals.
+func (o *Export) completeGlobals() error {
+	wanted := o.Globals == GlobalsAll || o.Globals == GlobalsMissing
+	switch {
+	case wanted && o.NoGlobals:
+		return fmt.Errorf("options \"globals\" and \"no_globals\": globals=%s restores what no_globals=true leaves out: use one of them", o.Globals)
+	case wanted && o.DataOnly:
+		return fmt.Errorf("options \"globals\" and \"data_only\": globals=%s restores roles and tablespaces, data_only=true only rows: use one of them", o.Globals)
+	case o.NoGlobals, o.DataOnly:
+		o.Globals = GlobalsNone
+	case o.Globals == "" && o.Selects():
+		o.Globals = GlobalsMissing
+	case o.Globals == "":
+		o.Globals = GlobalsAll
+	}
+	return nil
 }
 
 // checkForce refuses force where nothing is dropped.
@@ -212,6 +245,9 @@ func (o *Export) checkForce() error {
 
 // CheckTarget refuses several dumps for one target database.
 func (o *Export) CheckTarget(database string) error {
+	if database == Template0 || database == "" && slices.Contains(o.Databases, Template0) {
+		return fmt.Errorf("option %q: no restore touches template0: restore into another database", "database")
+	}
 	if database != "" && len(o.Databases) > 1 {
 		return fmt.Errorf("option \"databases\": %s cannot all be restored into the one database %q: name one of them, or drop \"database\"",
 			strings.Join(o.Databases, ", "), database)

@@ -97,24 +97,15 @@ func GlobalsArgs(connString string, passwords bool) []string {
 	return args
 }
 
-// PsqlArgs is psql's argument list for a script on its standard input. After an
-// error psql goes on, and each error carries its SQLSTATE.
-func PsqlArgs(connString string) []string {
-	return []string{
-		"--no-psqlrc", "--quiet", "--no-password", "--set=VERBOSITY=verbose",
-		"--dbname=" + connString, "--file=-",
-	}
-}
-
 // Restore says what pg_restore shall do beyond the user's options.
 type Restore struct {
 	Clean        bool   // drop each object before it is created
 	Filled       bool   // the database has tables already
-	Part         bool   // a dump's part: it need not have all that the options name; see ListArgs
+	Part         bool   // a dump's part: it need not have all that the options name
 	List         string // file with the entries to restore; "" for all
 	File         string // the archive; "" is standard input
 	Jobs         int    // above 1 only with a File
-	IgnoreErrors bool   // past errors, whatever exit_on_error says: see ForeignTimeout
+	IgnoreErrors bool   // past errors, whatever exit_on_error says: see SetsUnknownTimeout
 }
 
 // SetsUnknownTimeout reports whether pg_restore's first statement fails on the server:
@@ -166,29 +157,6 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 // selectionArgs are the arguments that select the content of schemas, or tables in them.
 func selectionArgs(schemas, tables []string) []string {
 	return appendFlags(appendFlags(nil, "--schema=", schemas), "--table=", tables)
-}
-
-// ListArgs is the argument list for the table of contents, less what is not in the
-// schemas or none of the tables. Of names that are not there it says nothing.
-func ListArgs(schemas, tables []string) []string {
-	return append([]string{"--list"}, selectionArgs(schemas, tables)...)
-}
-
-// ScriptArgs is the argument list for the script of those entries that are in the
-// file list.
-func ScriptArgs(list string) []string { return []string{"--file=-", "--use-list=" + list} }
-
-// PropertiesArgs is the argument list for a script that creates the database with
-// its properties and restores those entries that are in the file list.
-func PropertiesArgs(o *options.Export, list string) []string {
-	args := []string{"--create", "--schema-only", "--file=-", "--use-list=" + list}
-	if o.NoOwner {
-		args = append(args, "--no-owner")
-	}
-	if o.NoPrivileges {
-		args = append(args, "--no-privileges")
-	}
-	return args
 }
 
 func appendFlags(args []string, flag string, values []string) []string {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +17,6 @@ const (
 	PgDump       = "pg_dump"
 	PgDumpall    = "pg_dumpall"
 	PgRestore    = "pg_restore"
-	Psql         = "psql"
 	PgBasebackup = "pg_basebackup"
 )
 
@@ -50,15 +48,6 @@ func Find(ctx context.Context, binDir string, serverMajor, atLeast int, tools ..
 		return best, nil
 	}
 	return Installation{}, noMatchError(sets, binDir, max(serverMajor, atLeast), tools[0])
-}
-
-// Newest returns the newest of the installed tools, or those in binDir.
-func Newest(ctx context.Context, binDir string, tools ...string) (Installation, error) {
-	sets, err := installed(ctx, binDir, tools)
-	if err != nil {
-		return Installation{}, err
-	}
-	return slices.MaxFunc(sets, func(a, b Installation) int { return a.Major - b.Major }), nil
 }
 
 // choose picks the oldest set that is not older than major.

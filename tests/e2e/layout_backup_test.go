@@ -19,7 +19,7 @@ const holders = "SELECT count(*) FROM pg_stat_activity WHERE application_name LI
 func waitingTools(t *testing.T, s *harness.Server, argument string) (option string, waits func() bool, release func()) {
 	t.Helper()
 	bin := t.TempDir()
-	for _, tool := range []string{"pg_dumpall", "pg_restore", "psql"} {
+	for _, tool := range []string{"pg_dumpall", "pg_restore"} {
 		if err := os.Symlink(s.ClientTool(tool), filepath.Join(bin, tool)); err != nil {
 			t.Fatal(err)
 		}

@@ -56,15 +56,17 @@ func (r replaced) begin(t *testing.T) (target *logical.Exporter, cancel context.
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	r.server.Connect(t, "shop")
-	acked := make(chan error, 1)
+	returned := make(chan error, 1)
 	go func() {
+		var outcome error
 		record := &connectors.Record{Pathname: "/00001-shop.dump", FileInfo: objects.FileInfo{Lname: "00001-shop.dump", Lmode: 0o600}}
-		if err := target.Restore(ctx, record, bytes.NewReader(r.dump), func(err error) { acked <- err }); err != nil {
-			acked <- err
+		if err := target.Restore(ctx, record, bytes.NewReader(r.dump), func(err error) { outcome = err }); err != nil {
+			outcome = err
 		}
+		returned <- outcome
 	}()
 	r.waits(t)
-	return target, cancel, acked
+	return target, cancel, returned
 }
 
 // waits returns when a session of ours waits for others to leave the database.
@@ -88,8 +90,8 @@ func (r replaced) untouched(t *testing.T) {
 	query(t, r.server, "shop", countT, "1")
 }
 
-// What was begun with a database is undone when the restore is cancelled, before its call
-// ends.
+// What was begun with a database is undone when the restore is cancelled: its call returns
+// no sooner, so that nothing is at work when the exporter is closed.
 func TestRecreateCancelled(t *testing.T) {
 	t.Parallel()
 	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")

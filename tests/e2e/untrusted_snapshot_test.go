@@ -42,18 +42,29 @@ func TestCommandsInSnapshots(t *testing.T) {
 			_ = os.Remove(canary)
 		}
 	}
-	// As pg_dumpall wrote it before August 2025.
+	// As pg_dumpall wrote it before August 2025 (CVE-2025-8714, CVE-2025-8715): nothing of it
+	// is run, not even what is in front.
 	name := "x\n\\! touch " + canary + " #"
-	ok(t, restore(globals+"\n--\n-- User Config \""+name+"\"\n--\n\nCREATE ROLE "+harness.Ident(name)+";\nCREATE ROLE z;\n", dump))
+	failed(t, restore("CREATE ROLE first;\n"+globals+"\n--\n-- User Config \""+name+"\"\n--\n\nCREATE ROLE z;\n", dump), "globals", "nothing of them was restored", "line ", "a command to psql")
+	untouched()
+	query(t, s, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname IN ('first', 'z')", "0")
+	failed(t, restore(globals+"\nALTER ROLE z\n\\! touch "+canary+"\nLOGIN;\nCREATE ROLE last;\n", dump), "globals", "not what pg_dumpall writes", "a command to psql")
+	untouched()
+	query(t, s, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'last'", "0")
+
+	// As it writes it since: the name is one, and only a name.
+	ok(t, restore(globals+"\n\\restrict x\nCREATE ROLE "+harness.Ident(name)+";\nCREATE ROLE z;\n\\unrestrict x\n", dump))
 	untouched()
 	query(t, s, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname IN ('z', "+harness.Literal(name)+")", "2")
 
-	failed(t, restore(globals+"\nALTER ROLE z \\! touch "+canary+"\nLOGIN;\nCREATE ROLE last;\n", dump), "globals", "is not what pg_dumpall")
+	failed(t, restore(globals+"\nALTER ROLE z \\! touch "+canary+"\nLOGIN;\nCREATE ROLE last;\n", dump), "globals", "ALTER ROLE z", "42601")
 	untouched()
 	query(t, s, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'last'", "1")
 
-	comment := "a' \\! touch " + canary + "\n"
-	comment += strings.Repeat(" ", padding-len(comment)-1) + "'"
-	failed(t, restore(globals, strings.Replace(dump, strings.Repeat("p", padding)+"'", comment+" ", 1)), "shop", "is not what pg_dumpall")
-	untouched()
+	for lineBreak, says := range map[string]string{" ": "42601", "\n": "a command to psql"} {
+		comment := "a'" + lineBreak + "\\! touch " + canary + "\n"
+		comment += strings.Repeat(" ", padding-len(comment)-1) + "'"
+		failed(t, restore(globals, strings.Replace(dump, strings.Repeat("p", padding)+"'", comment+" ", 1)), "shop", says)
+		untouched()
+	}
 }

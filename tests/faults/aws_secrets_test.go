@@ -36,7 +36,7 @@ func TestAWSSecrets(t *testing.T) {
 	secrets := func() []string { return tokens(at, policy.Key) }
 
 	s := st.scene(t, fault{})
-	watchFor(t, secrets, "pg_dump", "pg_dumpall", "pg_restore", "psql").follow(s.plakar.Home)
+	watchFor(t, secrets, "pg_dump", "pg_dumpall", "pg_restore").follow(s.plakar.Home)
 	s.copyOrigin()
 	s.plakar.Env = append(s.plakar.Env, "AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID="+policy.Key.ID,
 		"AWS_SECRET_ACCESS_KEY="+policy.Key.Secret, "AWS_SESSION_TOKEN="+policy.Key.SessionToken)

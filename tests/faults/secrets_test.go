@@ -150,7 +150,7 @@ func TestSecrets(t *testing.T) {
 	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
 	st, all, secrets := secured(t)
 	known := func() []string { return secrets }
-	watching := watchFor(t, known, "pg_dump", "pg_dumpall", "pg_restore", "psql")
+	watching := watchFor(t, known, "pg_dump", "pg_dumpall", "pg_restore")
 	for _, w := range all {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()

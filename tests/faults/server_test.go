@@ -18,7 +18,7 @@ func (s *scene) holdCatalog(name string) {
 	s.done = append(s.done, func() { _ = conn.Close(context.Background()) })
 }
 
-// midGlobals runs a restore and breaks something while psql creates a role.
+// midGlobals runs a restore and breaks something while a role is created.
 func midGlobals(at func(s *scene) *proxy, act func(s *scene, p *proxy, pid string), send ...func(*harness.Process)) func(s *scene) harness.Result {
 	return func(s *scene) harness.Result {
 		p := at(s)
@@ -87,24 +87,24 @@ func vanish(_ *scene, p *proxy, _ string) { p.vanish() }
 // serverFaults are about what a restore does outside the target database.
 var serverFaults = []fault{
 	{
-		name: "restore, session terminated in the globals", what: "the session of psql that restores the globals is ended", own: true,
+		name: "restore, session terminated in the globals", what: "the session that restores the globals is ended", own: true,
 		exit: 1, says: []string{"restoring the globals (roles and tablespaces)", "terminating connection due to administrator command"},
 		target: outcome{"everything but the globals", everything.check},
 		do:     midGlobals(direct, terminate),
 	},
 	{
-		name: "restore, network gone in the globals", what: "the network is cut while psql restores the globals", own: true,
+		name: "restore, network gone in the globals", what: "the network is cut while the globals are restored", own: true,
 		exit: 1, says: []string{"restoring the globals (roles and tablespaces)", "connection to server was lost", "connecting to database", "timeout"}, target: nothingMade,
 		left: untilNoticed, lingers: true,
 		do: midGlobals(through, vanish),
 	},
 	{
-		name: "restore, Ctrl-C in the globals", what: "Ctrl-C while psql restores the globals", own: true,
+		name: "restore, Ctrl-C in the globals", what: "Ctrl-C while the globals are restored", own: true,
 		exit: 1, oneOf: stoppedWords, target: nothingMade,
 		do: midGlobals(direct, nothing, (*harness.Process).Interrupt),
 	},
 	{
-		name: "restore, SIGKILL in the globals", what: "plakar is killed (`kill -9`) while psql restores the globals", own: true,
+		name: "restore, SIGKILL in the globals", what: "plakar is killed (`kill -9`) while the globals are restored", own: true,
 		exit: killed, target: nothingMade,
 		do: midGlobals(direct, nothing, (*harness.Process).Kill),
 	},

@@ -164,19 +164,9 @@ var targetFaults = []fault{
 		do: restoreTool("pg_restore", absentTool),
 	},
 	{
-		name: "restore, no psql", what: "psql is not there",
-		exit: 1, says: []string{"pg_bin_dir", "psql", "no such file or directory"}, target: nothingMade,
-		do: restoreTool("psql", absentTool),
-	},
-	{
 		name: "restore, pg_restore not executable", what: "pg_restore is not executable",
 		exit: 1, says: []string{"pg_bin_dir", "pg_restore", "permission denied"}, target: nothingMade,
 		do: restoreTool("pg_restore", deadTool),
-	},
-	{
-		name: "restore, psql not executable", what: "psql is not executable",
-		exit: 1, says: []string{"pg_bin_dir", "psql", "permission denied"}, target: nothingMade,
-		do: restoreTool("psql", deadTool),
 	},
 	{
 		name: "restore, megabytes of messages", what: "pg_restore prints megabytes of messages, in no encoding",

@@ -17,7 +17,7 @@ import (
 func (s *scene) tools(scripts map[string]string) string {
 	s.Helper()
 	dir := s.TempDir()
-	for _, tool := range []string{"pg_dump", "pg_dumpall", "pg_restore", "psql", "pg_basebackup"} {
+	for _, tool := range []string{"pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup"} {
 		file := filepath.Join(dir, tool)
 		script, fake := scripts[tool]
 		if !fake {

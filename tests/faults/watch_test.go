@@ -91,7 +91,7 @@ func (w *watch) look() {
 		}
 		command := string(content)
 		name, _, _ := strings.Cut(command, "\x00")
-		if name = filepath.Base(name); strings.HasPrefix(name, "pg_") || name == "psql" {
+		if name = filepath.Base(name); strings.HasPrefix(name, "pg_") {
 			w.count(dir.Name(), name)
 		}
 		// The user writes the secret where plakar is configured.

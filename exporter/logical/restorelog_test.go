@@ -22,7 +22,7 @@ func TestRestoreLog(t *testing.T) {
 	} {
 		log.add(line)
 	}
-	text := log.judge(errStopped).Error()
+	text := log.result(errStopped).Error()
 	if strings.Contains(text, "hunter2") {
 		t.Errorf("a secret is shown: %s", text)
 	}
@@ -61,7 +61,7 @@ func TestFirstFailure(t *testing.T) {
 }
 
 // A setting that an older server does not know is no failure, if nothing else is.
-func TestForeignSetting(t *testing.T) {
+func TestUnknownSetting(t *testing.T) {
 	exit := &proc.Error{Name: "pg_restore", Status: "exit status 1"}
 	timeout := []string{
 		`pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"`,
@@ -71,14 +71,14 @@ func TestForeignSetting(t *testing.T) {
 	for _, line := range append(timeout, "pg_restore: warning: errors ignored on restore: 1") {
 		log.add(line)
 	}
-	if err := log.judge(exit); err != nil || log.String() != "" {
+	if err := log.result(exit); err != nil || log.String() != "" {
 		t.Errorf("%v, %q", err, log.String())
 	}
 	log = restoreLog{settings: 1}
 	for _, line := range append(timeout, "pg_restore: error: could not execute query: ERROR:  x", "Command was: CREATE TABLE t ();", "pg_restore: warning: errors ignored on restore: 2") {
 		log.add(line)
 	}
-	if err := log.judge(exit); err == nil {
+	if err := log.result(exit); err == nil {
 		t.Error("another failure is taken for none")
 	}
 	// Killed, or stopped by exit_on_error: the rest was not tried.
@@ -86,18 +86,18 @@ func TestForeignSetting(t *testing.T) {
 	for _, line := range append(timeout, "out of memory") {
 		log.add(line)
 	}
-	if err := log.judge(exit); err == nil {
+	if err := log.result(exit); err == nil {
 		t.Error("a restore that stopped early is taken for a whole one")
 	}
 	log = restoreLog{settings: 1}
-	if err := log.judge(exit); err == nil {
+	if err := log.result(exit); err == nil {
 		t.Error("a failure without a word is taken for none")
 	}
 }
 
 // Workers write into one another's messages; pg_restore's own count tells whether
 // another failure is among them.
-func TestForeignSettingOfWorkers(t *testing.T) {
+func TestUnknownSettingOfWorkers(t *testing.T) {
 	const setting = "Command was: SET transaction_timeout = 0;"
 	lines := []string{
 		`pg_restore: error: could not execute query: ERROR:  x`, setting,
@@ -113,7 +113,7 @@ func TestForeignSettingOfWorkers(t *testing.T) {
 		for _, line := range append(lines, end) {
 			log.add(line)
 		}
-		if err := log.judge(&proc.Error{Name: "pg_restore", Status: "exit status 1"}); (err == nil) != fine {
+		if err := log.result(&proc.Error{Name: "pg_restore", Status: "exit status 1"}); (err == nil) != fine {
 			t.Errorf("%s: %v", end, err)
 		}
 	}

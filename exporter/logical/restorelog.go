@@ -18,39 +18,39 @@ const maxLog = 4 << 10
 type restoreLog struct {
 	lines   []string
 	size    int
-	left    int  // lines that were too many
+	dropped int  // lines that were too many
 	command bool // within the text of a statement
 
-	settings int  // how often pg_restore itself sets what the server does not know: it counts that as errors
-	foreign  int  // statements of these that were seen to fail
-	others   int  // other failures that were seen
-	ignored  int  // errors by pg_restore's own count, when complete
-	complete bool // pg_restore got to its end
+	settings        int  // how often pg_restore itself sets what the server does not know: it counts that as errors
+	unknownSettings int  // statements of these that were seen to fail
+	failures        int  // other failures that were seen
+	ignored         int  // errors by pg_restore's own count, when complete
+	complete        bool // pg_restore got to its end
 }
 
-// foreignSetting turns off a timeout that servers before 17 do not have.
-const foreignSetting = "SET transaction_timeout = 0;"
+// transactionTimeout turns off a timeout that servers before 17 do not have.
+const transactionTimeout = "SET transaction_timeout = 0;"
 
 func (l *restoreLog) add(line string) {
-	said, ours := spoken(line)
+	message, ours := trimPrefix(line)
 	switch text, command := strings.CutPrefix(line, "Command was: "); {
 	case ours:
 		l.command = false
 		l.complete = false
-		if text, end := strings.CutPrefix(said, "warning: errors ignored on restore: "); end {
+		if text, end := strings.CutPrefix(message, "warning: errors ignored on restore: "); end {
 			n, err := strconv.Atoi(text)
 			l.ignored, l.complete = n, err == nil
 		}
 		// A failed query is told from one of pg_restore's own by the statement, which follows.
-		if strings.HasPrefix(said, "error: ") && !strings.Contains(said, "could not execute query") && !strings.Contains(said, "pg_restore:") {
-			l.others++
+		if strings.HasPrefix(message, "error: ") && !strings.Contains(message, "could not execute query") && !strings.Contains(message, "pg_restore:") {
+			l.failures++
 		}
 	case command:
 		l.command = true
-		if strings.HasPrefix(text, foreignSetting) {
-			l.foreign++
+		if strings.HasPrefix(text, transactionTimeout) {
+			l.unknownSettings++
 		} else {
-			l.others++
+			l.failures++
 		}
 		// Up to the first literal; the other lines of the statement are left out.
 		if at := strings.IndexAny(text, "'$"); at >= 0 {
@@ -61,16 +61,16 @@ func (l *restoreLog) add(line string) {
 		return
 	}
 	if l.size += len(line); l.size > maxLog {
-		l.left++
+		l.dropped++
 		return
 	}
 	l.lines = append(l.lines, line)
 }
 
-// spoken returns what pg_restore says in a line; ours is false if it is a
+// trimPrefix returns what pg_restore says in a line; ours is false if it is a
 // continuation. Its workers write piece by piece into the same pipe, so that one may
 // have begun before the other.
-func spoken(line string) (text string, ours bool) {
+func trimPrefix(line string) (text string, ours bool) {
 	for {
 		rest, found := strings.CutPrefix(line, "pg_restore:")
 		if !found {
@@ -80,16 +80,16 @@ func spoken(line string) (text string, ours bool) {
 	}
 }
 
-// failed reports whether there was an error that is none of a foreign setting.
-func (l *restoreLog) failed() bool { return l.others > 0 }
+// failed reports whether there was an error that is none of an unknown setting.
+func (l *restoreLog) failed() bool { return l.failures > 0 }
 
-// judge adds what was said to pg_restore's error. When everything was tried and
+// result adds what was said to pg_restore's error. When everything was tried and
 // pg_restore counts no more errors than its own settings make, nothing failed.
-func (l *restoreLog) judge(err error) error {
+func (l *restoreLog) result(err error) error {
 	var exit *proc.Error
-	if err == nil || errors.As(err, &exit) && l.complete && l.foreign > 0 && l.ignored <= l.settings {
-		if l.foreign > 0 {
-			l.lines, l.left = nil, 0
+	if err == nil || errors.As(err, &exit) && l.complete && l.unknownSettings > 0 && l.ignored <= l.settings {
+		if l.unknownSettings > 0 {
+			l.lines, l.dropped = nil, 0
 		}
 		return nil
 	}
@@ -101,8 +101,8 @@ func (l *restoreLog) judge(err error) error {
 
 func (l *restoreLog) String() string {
 	text := strings.Join(l.lines, "\n")
-	if l.left > 0 {
-		text += fmt.Sprintf("\n[%d more lines]", l.left)
+	if l.dropped > 0 {
+		text += fmt.Sprintf("\n[%d more lines]", l.dropped)
 	}
 	return text
 }

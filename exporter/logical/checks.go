@@ -1,0 +1,93 @@
+package logical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/PlakarKorp/kloset/connectors"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+)
+
+// noteDirectory notes that a directory arrived. The first one tells whether plakar was
+// asked for a whole snapshot: for a path it sends the directory at the path as "/", with its
+// own name, and for a file a directory that it makes at that moment.
+// Source: Export in snapshot/export.go of kloset v1.1.4
+func (e *Exporter) noteDirectory(record *connectors.Record) {
+	e.directories[record.Pathname] = true
+	if record.Pathname == "/" {
+		e.pathGiven = record.FileInfo.Name() != "/" || record.FileInfo.ModTime().After(e.created)
+	}
+}
+
+// finishParted restores the rest of parted dumps whose last part did not come, and reports
+// parts that are missing, and what was asked for and is in none.
+func (e *Exporter) finishParted(ctx context.Context) error {
+	var errs []error
+	for _, d := range e.parted {
+		if err := e.restoreRest(ctx, d); err != nil {
+			errs = append(errs, fmt.Errorf("restoring database %q: %w", d.target, err))
+		}
+		if err := e.checkSelection(d); err != nil {
+			errs = append(errs, fmt.Errorf("database %q: %w", d.database, err))
+		}
+		if e.manifestArrived || !e.isComplete(d) {
+			continue // the manifest tells, or one file was asked for
+		}
+		for _, pathname := range []string{recordname.PreDataFile(d.path), recordname.OthersFile(d.path), recordname.PostDataFile(d.path)} {
+			if !d.has(path.Clean(pathname)) {
+				errs = append(errs, fmt.Errorf("database %q: %s is missing in the snapshot", d.database, path.Clean(pathname)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkNames refuses names in "databases" that the snapshot does not have.
+func (e *Exporter) checkNames() error {
+	var unknown []string
+	for _, name := range e.options.Databases {
+		if e.arrived[name] == "" {
+			unknown = append(unknown, fmt.Sprintf("%q", name))
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return fmt.Errorf("option \"databases\": the snapshot has no dump of %s", strings.Join(unknown, ", "))
+}
+
+// checkMissing compares what arrived with what the manifest says was to be saved: a dump
+// that failed under continue_on_error, or that was excluded, is not there. The manifest is
+// the last file: after an error of its store, plakar leaves out the rest of a directory.
+func (e *Exporter) checkMissing() error {
+	if !e.manifestArrived && !e.pathGiven {
+		return errors.New("the snapshot's manifest.json did not arrive, which tells what belongs to the snapshot: what was restored may not be all of it\nhint: see what plakar says about the files that it could not read; single files can be restored by their paths")
+	}
+	var missing []string
+	for _, file := range e.planned {
+		switch kind, database := route(file.Path); {
+		case kind == globalsScript && !e.globalsArrived && e.options.Globals != options.GlobalsNone:
+			missing = append(missing, "the globals")
+		case kind == dump && e.arrived[database] == "" && e.selects(database):
+			missing = append(missing, fmt.Sprintf("the dump of %q", database))
+		case kind == dumpPart && !e.parted[database].has(file.Path) && e.selects(database):
+			missing = append(missing, fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the snapshot lacks %s: it failed during the backup, was excluded from it or cannot be read\nhint: name the databases to restore with the option databases", strings.Join(missing, ", "))
+}
+
+func (e *Exporter) checkAny() error {
+	if e.attempted || len(e.options.Databases) > 0 || len(e.arrived) > 0 || e.options.Globals == options.GlobalsNone {
+		return nil
+	}
+	return errors.New("nothing was restored: there are neither globals nor dumps in what was given")
+}

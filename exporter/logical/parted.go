@@ -1,0 +1,248 @@
+package logical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+)
+
+// partedDump is the dump of one database in several files (layout=tables). They arrive,
+// and are restored, in the order of their names: the definitions, the data (several files
+// at once if jobs allow), what is built on the data.
+type partedDump struct {
+	path      string // of its directory, in what plakar was asked to restore
+	database  string // that it is a dump of
+	target    string // that it goes into
+	arrived   map[string]bool
+	selection selection
+
+	ready      bool               // data may go into the target
+	blocked    error              // why nothing may
+	standalone bool               // the definitions did not come: the target is one that may be in use
+	clean      bool               // what is in the target is dropped
+	properties *target.Properties // whose rest is to be restored in the end; nil for none
+
+	data  sync.WaitGroup      // restored in the background
+	slots *semaphore.Weighted // how many of its files at once
+}
+
+// has reports whether the part at pathname arrived.
+func (d *partedDump) has(pathname string) bool { return d != nil && d.arrived[pathname] }
+
+// part is a file of a parted dump, on its way into the database.
+type part struct {
+	*archive
+	dump    *partedDump
+	section recordname.Section
+	// report acknowledges the part with the outcome, and returns it.
+	report func(error) error
+}
+
+// receivePart takes in a file of a parted dump.
+func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.Reader, ack func(error)) error {
+	name, _ := recordname.ParsePart(pathname)
+	a := newArchive(name.Database, content)
+	a.parted = true
+	if err := a.identify(pathname); err != nil {
+		ack(err)
+		return e.tasks.errIfExitOnError(err)
+	}
+	if wanted, err := e.accept(a.database, name.Directory, ack); err != nil || !wanted {
+		return err
+	}
+	d := e.partedDumpOf(a.database, name.Directory)
+	d.arrived[pathname] = true
+	p := &part{archive: a, dump: d, section: name.Section}
+	p.report = func(err error) error {
+		if err != nil {
+			err = fmt.Errorf("restoring database %q, %s: %w", d.target, path.Base(pathname), err)
+		}
+		err = errors.Join(err, a.close())
+		ack(err)
+		return err
+	}
+	// Definitions that would replace a database wait until its rows come as well.
+	wait := e.targetAmbiguous() || p.section == recordname.PreData && e.replaces()
+	wanted, err := e.takePart(p, name, wait)
+	if err != nil || !wanted {
+		return e.tasks.errIfExitOnError(p.report(err))
+	}
+	e.attempted = true
+	restore := func(ctx context.Context) error { return e.restorePart(ctx, p) }
+	if wait {
+		e.tasks.later(restore)
+		return nil
+	}
+	return e.tasks.run(ctx, restore)
+}
+
+// identify makes sure that it is known which database the part is of.
+func (a *archive) identify(pathname string) error {
+	if a.database != "" {
+		return nil
+	}
+	// plakar was asked for less than the directory, whose name it leaves out.
+	if err := a.readTOC(); err != nil {
+		return fmt.Errorf("%s: %w", pathname, err)
+	}
+	if a.database = a.toc.Header.Database; a.database == "" {
+		return fmt.Errorf("%s: neither its name nor its content tells which database it is of", pathname)
+	}
+	return nil
+}
+
+// partedDumpOf returns the dump that a part belongs to.
+func (e *Exporter) partedDumpOf(database, pathname string) *partedDump {
+	d, there := e.parted[database]
+	if !there {
+		d = &partedDump{
+			path: pathname, database: database, target: e.targetOf(database), arrived: make(map[string]bool),
+			selection: selection{found: make(map[string]bool)},
+			slots:     semaphore.NewWeighted(int64(e.options.Jobs)),
+		}
+		e.parted[database] = d
+	}
+	return d
+}
+
+// takePart decides whether there is something in the part to be restored, and spools
+// one that has to wait.
+func (e *Exporter) takePart(p *part, name recordname.Part, wait bool) (wanted bool, err error) {
+	if p.section == recordname.Data && e.options.SchemaOnly {
+		p.dump.selection.skipped = true
+		return false, nil
+	}
+	if wait || e.options.Jobs > 1 {
+		if err := p.spool(e.files); err != nil {
+			return false, err
+		}
+		p.jobs = e.jobsForPart(p.archive, name)
+	}
+	return e.selectFrom(p.dump, p.section, p.archive)
+}
+
+// jobsForPart returns how many connections to restore a spooled part with. pg_restore
+// loads one table with one of them.
+func (e *Exporter) jobsForPart(a *archive, name recordname.Part) int {
+	switch {
+	case name.Section == recordname.PreData, name.Table != "", e.info.HasShortLivedPassword():
+		return 1
+	case name.Section == recordname.PostData:
+		return e.options.Jobs // a small file, and perhaps hours of building indexes
+	default:
+		return e.jobsFor(a)
+	}
+}
+
+// restorePart restores a part or, in the background, begins to.
+func (e *Exporter) restorePart(ctx context.Context, p *part) error {
+	if p.section == recordname.PreData {
+		return p.report(e.restorePreData(ctx, p))
+	}
+	if err := e.checkTarget(ctx, p.dump); err != nil {
+		return p.report(err)
+	}
+	restore := func(ctx context.Context) error {
+		if p.section == recordname.PostData {
+			return p.report(e.restorePostData(ctx, p))
+		}
+		return p.report(e.loadPart(ctx, p))
+	}
+	switch {
+	case e.options.Jobs == 1:
+		return restore(ctx)
+	case p.section == recordname.PostData:
+		e.tasks.startAfter(ctx, p.dump.data.Wait, p.jobs, restore, func(err error) { _ = p.report(err) })
+		return nil
+	default:
+		return e.startData(ctx, p, restore)
+	}
+}
+
+// startData restores data in the background as soon as it can begin; until then the
+// next record has to wait.
+func (e *Exporter) startData(ctx context.Context, p *part, restore task) error {
+	d := p.dump
+	if err := d.slots.Acquire(ctx, 1); err != nil {
+		return p.report(context.Cause(ctx))
+	}
+	d.data.Add(1)
+	done := func() {
+		d.data.Done()
+		d.slots.Release(1)
+	}
+	err := e.tasks.start(ctx, p.jobs, func(ctx context.Context) error {
+		defer done()
+		return restore(ctx)
+	})
+	if err != nil {
+		done()
+		return p.report(err)
+	}
+	return nil
+}
+
+// loadPart restores what is in the archive, and expects the target to be ready.
+func (e *Exporter) loadPart(ctx context.Context, p *part) error {
+	return e.inOrder(ctx,
+		func() error { return e.restoreNeeds(ctx, p.archive) },
+		func() error {
+			switch {
+			case p.dump.standalone:
+				return e.addPart(ctx, p)
+			case p.section == recordname.PostData && p.jobs > 1:
+				return e.buildInParallel(ctx, p)
+			}
+			return e.pgRestore(ctx, p.archive, e.infoOf(p.dump), pgtools.Restore{Part: true, Clean: p.dump.clean, Jobs: p.jobs})
+		},
+	)
+}
+
+// restorePostData restores the last part, and what was left to be done in the end.
+func (e *Exporter) restorePostData(ctx context.Context, p *part) error {
+	return e.inOrder(ctx,
+		func() error { return e.loadPart(ctx, p) },
+		func() error { return e.restoreRest(ctx, p.dump) },
+	)
+}
+
+// restoreRest restores the properties that come last, once.
+func (e *Exporter) restoreRest(ctx context.Context, d *partedDump) error {
+	if d.properties == nil {
+		return nil
+	}
+	properties := d.properties
+	d.properties = nil
+	return properties.RestoreRest(ctx, e.server, d.target, e.options.ExitOnError)
+}
+
+// buildInParallel restores the last part with several connections: the indexes and keys
+// at once, which take time and lock one table only, and then the rest by one. pg_restore
+// itself keeps statements apart that lock the same table, or they would run into
+// deadlocks, but only for an archive that has the tables, too.
+// Source: identify_locking_dependencies in src/bin/pg_dump/pg_backup_archiver.c
+func (e *Exporter) buildInParallel(ctx context.Context, p *part) error {
+	atOnce := func(entry *dumparchive.Entry) bool {
+		return slices.Contains([]string{"INDEX", "CONSTRAINT"}, entry.Desc)
+	}
+	restore := func(jobs int, keep func(*dumparchive.Entry) bool) func() error {
+		return func() error {
+			return e.restoreEntries(ctx, p.archive, e.infoOf(p.dump), pgtools.Restore{Part: true, Clean: p.dump.clean, Jobs: jobs}, keep)
+		}
+	}
+	return e.inOrder(ctx,
+		restore(p.jobs, atOnce),
+		restore(1, func(entry *dumparchive.Entry) bool { return !atOnce(entry) }),
+	)
+}

@@ -1,0 +1,102 @@
+package logical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+)
+
+// smallDump is the size in bytes of a dump that more connections would not
+// restore faster.
+const smallDump = 16 << 20
+
+// receiveDump takes in the dump of one database in one file.
+func (e *Exporter) receiveDump(ctx context.Context, database, pathname string, content io.Reader, ack func(error)) error {
+	if wanted, err := e.accept(database, pathname, ack); err != nil || !wanted {
+		return err
+	}
+	a := newArchive(database, content)
+	if e.targetAmbiguous() || e.options.Jobs > 1 {
+		if err := a.spool(e.files); err != nil {
+			ack(err)
+			return e.tasks.errIfExitOnError(err)
+		}
+		a.jobs = e.jobsFor(a)
+	}
+	e.attempted = true
+	restore := func(ctx context.Context) error {
+		err := e.restoreDump(ctx, a)
+		if err != nil {
+			err = fmt.Errorf("restoring database %q: %w", e.targetOf(database), err)
+		}
+		err = errors.Join(err, a.close())
+		ack(err)
+		return err
+	}
+	if e.targetAmbiguous() || e.options.Jobs == 1 {
+		return e.runOrDefer(ctx, restore)
+	}
+	return e.tasks.start(ctx, a.jobs, restore)
+}
+
+// jobsFor returns how many connections to restore a spooled archive with.
+func (e *Exporter) jobsFor(a *archive) int {
+	// With several, pg_restore connects once more when its workers are done, with the
+	// password that it began with.
+	if size, err := a.file.Stat(); err != nil || size.Size() < smallDump || e.info.HasShortLivedPassword() {
+		return 1
+	}
+	return e.options.Jobs
+}
+
+// restoreDump restores the dump of one database.
+func (e *Exporter) restoreDump(ctx context.Context, a *archive) error {
+	d, needsErr, err := e.prepare(ctx, a)
+	if err != nil {
+		return errors.Join(needsErr, err)
+	}
+	// What fails from here on is reported when the rest has been restored.
+	err = e.inOrder(ctx,
+		func() error { return d.Properties.RestoreSettings(ctx, e.server, d.Name, e.options.ExitOnError) },
+		func() error {
+			return e.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
+		},
+		func() error { return d.Properties.RestoreRest(ctx, e.server, d.Name, e.options.ExitOnError) },
+	)
+	return errors.Join(needsErr, err)
+}
+
+// prepare makes the target ready for what is in the archive: what of the roles and
+// tablespaces it needs, whose error does not keep the dump away, and the database itself.
+func (e *Exporter) prepare(ctx context.Context, a *archive) (d *target.Database, needsErr, err error) {
+	if err := a.readTOC(); err != nil {
+		return nil, nil, err
+	}
+	// Without a tool nothing is touched.
+	if _, err := e.toolsFor(ctx, a); err != nil {
+		return nil, nil, err
+	}
+	if needsErr = e.restoreNeeds(ctx, a); needsErr != nil && (e.options.ExitOnError || ctx.Err() != nil) {
+		return nil, nil, needsErr
+	}
+	d, err = target.Prepare(ctx, e.server, &e.options, target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted}, e.info.Database())
+	return d, needsErr, err
+}
+
+// inOrder takes steps one after another, also past an error of one, unless that is one to
+// stop at, and returns their errors together.
+func (e *Exporter) inOrder(ctx context.Context, steps ...func() error) error {
+	var errs []error
+	for _, step := range steps {
+		err := step()
+		errs = append(errs, err)
+		if err != nil && (e.options.ExitOnError || ctx.Err() != nil) {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
