@@ -4,23 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/PlakarKorp/kloset/connectors"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
+
+// arrivals are what has come of a snapshot, and what should have.
+type arrivals struct {
+	begun           time.Time              // when the exporter was made
+	arrived         map[string]string      // paths of the dumps that arrived, by database
+	parted          map[string]*partedDump // those among them that have several files
+	directories     map[string]bool        // paths of the directories that arrived
+	pathGiven       bool                   // plakar was asked for a path, and not for a whole snapshot
+	globalsArrived  bool
+	manifestArrived bool
+	planned         []manifest.File // from the manifest
+}
+
+func newArrivals(begun time.Time) *arrivals {
+	return &arrivals{begun: begun, arrived: make(map[string]string), parted: make(map[string]*partedDump), directories: make(map[string]bool)}
+}
+
+func (a *arrivals) readManifest(content io.Reader) error {
+	summary, err := manifest.ReadSummary(content)
+	if err != nil {
+		return err
+	}
+	a.planned, a.manifestArrived = summary.Files, true
+	return nil
+}
 
 // noteDirectory notes that a directory arrived. The first one tells whether plakar was
 // asked for a whole snapshot: for a path it sends the directory at the path as "/", with its
 // own name, and for a file a directory that it makes at that moment.
 // Source: Export in snapshot/export.go of kloset v1.1.4
-func (e *Exporter) noteDirectory(record *connectors.Record) {
-	e.directories[record.Pathname] = true
+func (a *arrivals) noteDirectory(record *connectors.Record) {
+	a.directories[record.Pathname] = true
 	if record.Pathname == "/" {
-		e.pathGiven = record.FileInfo.Name() != "/" || record.FileInfo.ModTime().After(e.created)
+		a.pathGiven = record.FileInfo.Name() != "/" || record.FileInfo.ModTime().After(a.begun)
 	}
 }
 
@@ -29,13 +57,13 @@ func (e *Exporter) noteDirectory(record *connectors.Record) {
 func (e *Exporter) finishParted(ctx context.Context) error {
 	var errs []error
 	for _, d := range e.parted {
-		if err := e.restoreRest(ctx, d); err != nil {
+		if err := d.restoreRest(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("restoring database %q: %w", d.target, err))
 		}
-		if err := e.checkSelection(d); err != nil {
+		if err := d.checkSelection(); err != nil {
 			errs = append(errs, fmt.Errorf("database %q: %w", d.database, err))
 		}
-		if e.manifestArrived || !e.isComplete(d) {
+		if e.manifestArrived || !d.isComplete() {
 			continue // the manifest tells, or one file was asked for
 		}
 		for _, pathname := range []string{recordname.PreDataFile(d.path), recordname.OthersFile(d.path), recordname.PostDataFile(d.path)} {
@@ -48,10 +76,10 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 }
 
 // checkNames refuses names in "databases" that the snapshot does not have.
-func (e *Exporter) checkNames() error {
+func (a *arrivals) checkNames(o *options.Export) error {
 	var unknown []string
-	for _, name := range e.options.Databases {
-		if e.arrived[name] == "" {
+	for _, name := range o.Databases {
+		if a.arrived[name] == "" {
 			unknown = append(unknown, fmt.Sprintf("%q", name))
 		}
 	}
@@ -64,18 +92,18 @@ func (e *Exporter) checkNames() error {
 // checkMissing compares what arrived with what the manifest says was to be saved: a dump
 // that failed under continue_on_error, or that was excluded, is not there. The manifest is
 // the last file: after an error of its store, plakar leaves out the rest of a directory.
-func (e *Exporter) checkMissing() error {
-	if !e.manifestArrived && !e.pathGiven {
+func (a *arrivals) checkMissing(o *options.Export) error {
+	if !a.manifestArrived && !a.pathGiven {
 		return errors.New("the snapshot's manifest.json did not arrive, which tells what belongs to the snapshot: what was restored may not be all of it\nhint: see what plakar says about the files that it could not read; single files can be restored by their paths")
 	}
 	var missing []string
-	for _, file := range e.planned {
+	for _, file := range a.planned {
 		switch kind, database := route(file.Path); {
-		case kind == globalsScript && !e.globalsArrived && e.options.Globals != options.GlobalsNone:
+		case kind == globalsScript && !a.globalsArrived && o.Globals != options.GlobalsNone:
 			missing = append(missing, "the globals")
-		case kind == dump && e.arrived[database] == "" && e.selects(database):
+		case kind == dump && a.arrived[database] == "" && selects(o, database):
 			missing = append(missing, fmt.Sprintf("the dump of %q", database))
-		case kind == dumpPart && !e.parted[database].has(file.Path) && e.selects(database):
+		case kind == dumpPart && !a.parted[database].has(file.Path) && selects(o, database):
 			missing = append(missing, fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database))
 		}
 	}

@@ -16,30 +16,15 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
-	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // Exporter restores to a server. It implements plugin.Target.
 type Exporter struct {
-	protocol string
-	options  options.Export
-	info     conninfo.Info
-	files    *tempfile.Dir
-	secrets  *tempfile.Dir // PEM files
-	created  time.Time     // when it was made
-
-	server  *server.Server   // nil before the first record
-	globals *globals.Globals // nil before they arrived, and if none are to be restored
-	tasks   *scheduler
-
-	arrived         map[string]string      // paths of the dumps that arrived, by database
-	parted          map[string]*partedDump // those among them that have several files
-	directories     map[string]bool        // paths of the directories that arrived
-	pathGiven       bool                   // plakar was asked for a path, and not for a whole snapshot
-	globalsArrived  bool
-	manifestArrived bool
-	attempted       bool            // something was restored, or tried
-	planned         []manifest.File // from the manifest
+	*restorer
+	*arrivals
+	protocol  string
+	secrets   *tempfile.Dir // PEM files
+	attempted bool          // something was restored, or tried
 }
 
 var _ plugin.Target = (*Exporter)(nil)
@@ -63,9 +48,8 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		protocol: protocol, options: o, info: info, files: tempfile.New(o.SpoolDir), secrets: tempfile.New(""), created: time.Now(),
-		tasks:   newScheduler(o.Jobs, o.ExitOnError),
-		arrived: make(map[string]string), parted: make(map[string]*partedDump), directories: make(map[string]bool),
+		restorer: &restorer{options: o, info: info, files: tempfile.New(o.SpoolDir), tasks: newScheduler(o.Jobs, o.ExitOnError)},
+		arrivals: newArrivals(time.Now()), protocol: protocol, secrets: tempfile.New(""),
 	}, nil
 }
 
@@ -146,15 +130,6 @@ func (e *Exporter) receive(ctx context.Context, pathname string, content io.Read
 	}
 }
 
-func (e *Exporter) readManifest(content io.Reader) error {
-	summary, err := manifest.ReadSummary(content)
-	if err != nil {
-		return err
-	}
-	e.planned, e.manifestArrived = summary.Files, true
-	return nil
-}
-
 // receiveGlobals takes in the roles and tablespaces.
 func (e *Exporter) receiveGlobals(ctx context.Context, content io.Reader, ack func(error)) error {
 	e.globalsArrived = true
@@ -182,16 +157,6 @@ func (e *Exporter) receiveGlobals(ctx context.Context, content io.Reader, ack fu
 	})
 }
 
-// runOrDefer runs a task now or, as long as it may come out that there is more than the
-// target database can take, later.
-func (e *Exporter) runOrDefer(ctx context.Context, t task) error {
-	if e.targetAmbiguous() {
-		e.tasks.later(t)
-		return nil
-	}
-	return e.tasks.run(ctx, t)
-}
-
 // Finish implements plugin.Target: it restores what was deferred and checks that
 // everything was there.
 func (e *Exporter) Finish(ctx context.Context) error {
@@ -203,7 +168,7 @@ func (e *Exporter) Finish(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	errs := []error{e.finishParted(ctx), e.checkNames(), e.checkMissing(), e.checkAny()}
+	errs := []error{e.finishParted(ctx), e.checkNames(&e.options), e.checkMissing(&e.options), e.checkAny()}
 	if e.globals != nil && (!e.options.ExitOnError || errors.Join(errs...) == nil) {
 		errs = append(errs, e.globals.Finish(ctx, e.server))
 	}

@@ -14,20 +14,20 @@ import (
 
 // restoreNeeds restores, of the globals of a snapshot of which only a part is restored,
 // what the archive needs.
-func (e *Exporter) restoreNeeds(ctx context.Context, a *archive) error {
-	if e.globals == nil || !e.globalsOnDemand() {
+func (r *restorer) restoreNeeds(ctx context.Context, a *archive) error {
+	if r.globals == nil || !r.globalsOnDemand() {
 		return nil
 	}
-	needs, err := needsOf(a.toc, &e.options)
+	needs, err := needsOf(a.toc, &r.options)
 	if err != nil {
 		return fmt.Errorf("looking for the roles that the dump needs: %w", err)
 	}
-	return e.globals.Restore(ctx, e.server, needs)
+	return r.globals.Restore(ctx, r.server, needs)
 }
 
 // globalsOnDemand reports whether only such globals are restored that the dumps need.
-func (e *Exporter) globalsOnDemand() bool {
-	return e.options.Globals == options.GlobalsMissing && e.options.Selects()
+func (r *restorer) globalsOnDemand() bool {
+	return r.options.Globals == options.GlobalsMissing && r.options.Selects()
 }
 
 // needsOf returns the roles that the selected entries name as owners, and in grants,

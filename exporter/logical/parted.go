@@ -21,6 +21,9 @@ import (
 // and are restored, in the order of their names: the definitions, the data (several files
 // at once if jobs allow), what is built on the data.
 type partedDump struct {
+	*restorer
+	arrivals *arrivals
+
 	path      string // of its directory, in what plakar was asked to restore
 	database  string // that it is a dump of
 	target    string // that it goes into
@@ -73,13 +76,13 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 		return err
 	}
 	// Definitions that would replace a database wait until its rows come as well.
-	wait := e.targetAmbiguous() || p.section == recordname.PreData && e.replaces()
-	wanted, err := e.takePart(p, name, wait)
+	wait := e.targetAmbiguous() || p.section == recordname.PreData && d.replaces()
+	wanted, err := d.takePart(p, name, wait)
 	if err != nil || !wanted {
 		return e.tasks.errIfExitOnError(p.report(err))
 	}
 	e.attempted = true
-	restore := func(ctx context.Context) error { return e.restorePart(ctx, p) }
+	restore := func(ctx context.Context) error { return d.restorePart(ctx, p) }
 	if wait {
 		e.tasks.later(restore)
 		return nil
@@ -107,8 +110,9 @@ func (e *Exporter) partedDumpOf(database, pathname string) *partedDump {
 	d, there := e.parted[database]
 	if !there {
 		d = &partedDump{
+			restorer: e.restorer, arrivals: e.arrivals,
 			path: pathname, database: database, target: e.targetOf(database), arrived: make(map[string]bool),
-			selection: selection{found: make(map[string]bool)},
+			selection: selection{options: &e.options, found: make(map[string]bool)},
 			slots:     semaphore.NewWeighted(int64(e.options.Jobs)),
 		}
 		e.parted[database] = d
@@ -118,62 +122,61 @@ func (e *Exporter) partedDumpOf(database, pathname string) *partedDump {
 
 // takePart decides whether there is something in the part to be restored, and spools
 // one that has to wait.
-func (e *Exporter) takePart(p *part, name recordname.Part, wait bool) (wanted bool, err error) {
-	if p.section == recordname.Data && e.options.SchemaOnly {
-		p.dump.selection.skipped = true
+func (d *partedDump) takePart(p *part, name recordname.Part, wait bool) (wanted bool, err error) {
+	if p.section == recordname.Data && d.options.SchemaOnly {
+		d.selection.skipped = true
 		return false, nil
 	}
-	if wait || e.options.Jobs > 1 {
-		if err := p.spool(e.files); err != nil {
+	if wait || d.options.Jobs > 1 {
+		if err := p.spool(d.files); err != nil {
 			return false, err
 		}
-		p.jobs = e.jobsForPart(p.archive, name)
+		p.jobs = d.jobsForPart(p.archive, name)
 	}
-	return e.selectFrom(p.dump, p.section, p.archive)
+	return d.selectFrom(p)
 }
 
 // jobsForPart returns how many connections to restore a spooled part with. pg_restore
 // loads one table with one of them.
-func (e *Exporter) jobsForPart(a *archive, name recordname.Part) int {
+func (d *partedDump) jobsForPart(a *archive, name recordname.Part) int {
 	switch {
-	case name.Section == recordname.PreData, name.Table != "", e.info.HasShortLivedPassword():
+	case name.Section == recordname.PreData, name.Table != "", d.info.HasShortLivedPassword():
 		return 1
 	case name.Section == recordname.PostData:
-		return e.options.Jobs // a small file, and perhaps hours of building indexes
+		return d.options.Jobs // a small file, and perhaps hours of building indexes
 	default:
-		return e.jobsFor(a)
+		return d.jobsFor(a)
 	}
 }
 
 // restorePart restores a part or, in the background, begins to.
-func (e *Exporter) restorePart(ctx context.Context, p *part) error {
+func (d *partedDump) restorePart(ctx context.Context, p *part) error {
 	if p.section == recordname.PreData {
-		return p.report(e.restorePreData(ctx, p))
+		return p.report(d.restorePreData(ctx, p))
 	}
-	if err := e.checkTarget(ctx, p.dump); err != nil {
+	if err := d.checkTarget(ctx); err != nil {
 		return p.report(err)
 	}
 	restore := func(ctx context.Context) error {
 		if p.section == recordname.PostData {
-			return p.report(e.restorePostData(ctx, p))
+			return p.report(d.restorePostData(ctx, p))
 		}
-		return p.report(e.loadPart(ctx, p))
+		return p.report(d.loadPart(ctx, p))
 	}
 	switch {
-	case e.options.Jobs == 1:
+	case d.options.Jobs == 1:
 		return restore(ctx)
 	case p.section == recordname.PostData:
-		e.tasks.startAfter(ctx, p.dump.data.Wait, p.jobs, restore, func(err error) { _ = p.report(err) })
+		d.tasks.startAfter(ctx, d.data.Wait, p.jobs, restore, func(err error) { _ = p.report(err) })
 		return nil
 	default:
-		return e.startData(ctx, p, restore)
+		return d.startData(ctx, p, restore)
 	}
 }
 
 // startData restores data in the background as soon as it can begin; until then the
 // next record has to wait.
-func (e *Exporter) startData(ctx context.Context, p *part, restore task) error {
-	d := p.dump
+func (d *partedDump) startData(ctx context.Context, p *part, restore task) error {
 	if err := d.slots.Acquire(ctx, 1); err != nil {
 		return p.report(context.Cause(ctx))
 	}
@@ -182,7 +185,7 @@ func (e *Exporter) startData(ctx context.Context, p *part, restore task) error {
 		d.data.Done()
 		d.slots.Release(1)
 	}
-	err := e.tasks.start(ctx, p.jobs, func(ctx context.Context) error {
+	err := d.tasks.start(ctx, p.jobs, func(ctx context.Context) error {
 		defer done()
 		return restore(ctx)
 	})
@@ -194,37 +197,37 @@ func (e *Exporter) startData(ctx context.Context, p *part, restore task) error {
 }
 
 // loadPart restores what is in the archive, and expects the target to be ready.
-func (e *Exporter) loadPart(ctx context.Context, p *part) error {
-	return e.inOrder(ctx,
-		func() error { return e.restoreNeeds(ctx, p.archive) },
+func (d *partedDump) loadPart(ctx context.Context, p *part) error {
+	return d.inOrder(ctx,
+		func() error { return d.restoreNeeds(ctx, p.archive) },
 		func() error {
 			switch {
-			case p.dump.standalone:
-				return e.addPart(ctx, p)
+			case d.standalone:
+				return d.addPart(ctx, p)
 			case p.section == recordname.PostData && p.jobs > 1:
-				return e.buildInParallel(ctx, p)
+				return d.buildInParallel(ctx, p)
 			}
-			return e.pgRestore(ctx, p.archive, e.infoOf(p.dump), pgtools.Restore{Part: true, Clean: p.dump.clean, Jobs: p.jobs})
+			return d.pgRestore(ctx, p.archive, d.targetInfo(), pgtools.Restore{Part: true, Clean: d.clean, Jobs: p.jobs})
 		},
 	)
 }
 
 // restorePostData restores the last part, and what was left to be done in the end.
-func (e *Exporter) restorePostData(ctx context.Context, p *part) error {
-	return e.inOrder(ctx,
-		func() error { return e.loadPart(ctx, p) },
-		func() error { return e.restoreRest(ctx, p.dump) },
+func (d *partedDump) restorePostData(ctx context.Context, p *part) error {
+	return d.inOrder(ctx,
+		func() error { return d.loadPart(ctx, p) },
+		func() error { return d.restoreRest(ctx) },
 	)
 }
 
 // restoreRest restores the properties that come last, once.
-func (e *Exporter) restoreRest(ctx context.Context, d *partedDump) error {
+func (d *partedDump) restoreRest(ctx context.Context) error {
 	if d.properties == nil {
 		return nil
 	}
 	properties := d.properties
 	d.properties = nil
-	return properties.RestoreRest(ctx, e.server, d.target, e.options.ExitOnError)
+	return properties.RestoreRest(ctx, d.server, d.target, d.options.ExitOnError)
 }
 
 // buildInParallel restores the last part with several connections: the indexes and keys
@@ -232,16 +235,16 @@ func (e *Exporter) restoreRest(ctx context.Context, d *partedDump) error {
 // itself keeps statements apart that lock the same table, or they would run into
 // deadlocks, but only for an archive that has the tables, too.
 // Source: identify_locking_dependencies in src/bin/pg_dump/pg_backup_archiver.c
-func (e *Exporter) buildInParallel(ctx context.Context, p *part) error {
+func (d *partedDump) buildInParallel(ctx context.Context, p *part) error {
 	atOnce := func(entry *dumparchive.Entry) bool {
 		return slices.Contains([]string{"INDEX", "CONSTRAINT"}, entry.Desc)
 	}
 	restore := func(jobs int, keep func(*dumparchive.Entry) bool) func() error {
 		return func() error {
-			return e.restoreEntries(ctx, p.archive, e.infoOf(p.dump), pgtools.Restore{Part: true, Clean: p.dump.clean, Jobs: jobs}, keep)
+			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Part: true, Clean: d.clean, Jobs: jobs}, keep)
 		}
 	}
-	return e.inOrder(ctx,
+	return d.inOrder(ctx,
 		restore(p.jobs, atOnce),
 		restore(1, func(entry *dumparchive.Entry) bool { return !atOnce(entry) }),
 	)

@@ -29,7 +29,7 @@ func TestJobsForPart(t *testing.T) {
 		{"2-data/others.dump", smallDump, 3},
 		{"3-post-data.dump", 1, 3},
 	} {
-		e := &Exporter{options: options.Export{Jobs: 3}}
+		d := &partedDump{restorer: &restorer{options: options.Export{Jobs: 3}}}
 		a := newArchive("x", bytes.NewReader(nil))
 		if err := a.spool(files); err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestJobsForPart(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, _ := recordname.ParsePart("/00001-x/" + c.name)
-		if got := e.jobsForPart(a, p); got != c.want {
+		if got := d.jobsForPart(a, p); got != c.want {
 			t.Errorf("%s of %d bytes: %d connections, want %d", c.name, c.size, got, c.want)
 		}
 	}

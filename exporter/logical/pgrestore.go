@@ -12,13 +12,13 @@ import (
 )
 
 // toolsFor finds the pg_restore that reads the archive.
-func (e *Exporter) toolsFor(ctx context.Context, a *archive) (pgtools.Installation, error) {
-	return pgtools.Find(ctx, e.options.PgBinDir, e.server.Major, a.oldestReader(), pgtools.PgRestore)
+func (r *restorer) toolsFor(ctx context.Context, a *archive) (pgtools.Installation, error) {
+	return pgtools.Find(ctx, r.options.PgBinDir, r.server.Major, a.oldestReader(), pgtools.PgRestore)
 }
 
 // pgRestore runs pg_restore on the archive, into the database that info names.
-func (e *Exporter) pgRestore(ctx context.Context, a *archive, info conninfo.Info, r pgtools.Restore) error {
-	tools, err := e.toolsFor(ctx, a)
+func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
+	tools, err := r.toolsFor(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -30,42 +30,42 @@ func (e *Exporter) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 	defer stop(nil)
 	var log restoreLog
 	c := proc.Command{Path: tools.Path(pgtools.PgRestore), Env: append(env, "LC_ALL=C")}
-	r.File, c.Stdin = a.open()
+	what.File, c.Stdin = a.open()
 	// With --exit-on-error it would stop at its own first statement: then we stop it
 	// at the first failure of the dump's.
-	r.IgnoreErrors = pgtools.SetsUnknownTimeout(tools.Major, e.server.Major)
-	if r.IgnoreErrors {
+	what.IgnoreErrors = pgtools.SetsUnknownTimeout(tools.Major, r.server.Major)
+	if what.IgnoreErrors {
 		// Once; in parallel before the workers, whose own do not count, and after them.
 		// Source: restore_toc_entries_postfork in src/bin/pg_dump/pg_backup_archiver.c
-		log.settings = min(max(r.Jobs, 1), 2)
+		log.settings = min(max(what.Jobs, 1), 2)
 	}
-	c.Args = pgtools.RestoreArgs(&e.options, r, info.ConnString())
+	c.Args = pgtools.RestoreArgs(&r.options, what, info.ConnString())
 	err = log.result(proc.RunLines(ctx, c, func(line string) {
 		log.add(line)
-		if r.IgnoreErrors && e.options.ExitOnError && log.failed() {
+		if what.IgnoreErrors && r.options.ExitOnError && log.failed() {
 			stop(errStopped)
 		}
 	}))
 	if text := log.String(); err == nil && text != "" {
 		slog.Warn(fmt.Sprintf("restoring database %q: %s", a.database, text))
 	}
-	if err != nil && a.newerThan(e.server.Major) {
-		return fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, e.server.Version)
+	if err != nil && a.newerThan(r.server.Major) {
+		return fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, r.server.Version)
 	}
 	return err
 }
 
 // restoreEntries restores those entries of an archive which keep is true of.
-func (e *Exporter) restoreEntries(ctx context.Context, a *archive, info conninfo.Info, r pgtools.Restore, keep func(*dumparchive.Entry) bool) error {
+func (r *restorer) restoreEntries(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore, keep func(*dumparchive.Entry) bool) error {
 	entries, empty := a.list(keep)
 	if empty {
 		return nil
 	}
-	list, err := e.files.Write([]byte(entries))
+	list, err := r.files.Write([]byte(entries))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = list.Remove() }()
-	r.List = list.Path
-	return e.pgRestore(ctx, a, info, r)
+	what.List = list.Path
+	return r.pgRestore(ctx, a, info, what)
 }

@@ -17,36 +17,35 @@ var errStandalone = errors.New("alone, a part is added to a database that is the
 
 // isComplete reports whether plakar was asked for all parts, and not for one file. That is
 // not known before what follows the definitions.
-func (e *Exporter) isComplete(d *partedDump) bool {
-	return e.directories[path.Clean(recordname.DataDirectory(d.path))]
+func (d *partedDump) isComplete() bool {
+	return d.arrivals.directories[path.Clean(recordname.DataDirectory(d.path))]
 }
 
 // replaces reports whether what is in the target is to go.
-func (e *Exporter) replaces() bool { return e.options.Recreate || e.options.Clean }
+func (d *partedDump) replaces() bool { return d.options.Recreate || d.options.Clean }
 
 // infoOf is the connection to the database that the dump goes into.
-func (e *Exporter) infoOf(d *partedDump) conninfo.Info { return e.server.Info.WithDatabase(d.target) }
+func (d *partedDump) targetInfo() conninfo.Info { return d.server.Info.WithDatabase(d.target) }
 
 // restorePreData restores the first part: it does with the database what is to be done
 // with it and fills it with empty tables. Later parts depend on how that went.
-func (e *Exporter) restorePreData(ctx context.Context, p *part) error {
-	d := p.dump
+func (d *partedDump) restorePreData(ctx context.Context, p *part) error {
 	d.blocked = errors.New("left out: its definitions could not be restored")
-	if e.replaces() && !e.isComplete(d) {
+	if d.replaces() && !d.isComplete() {
 		return errStandalone
 	}
-	prepared, needsErr, err := e.prepare(ctx, p.archive)
+	prepared, needsErr, err := d.prepare(ctx, p.archive)
 	if err != nil {
 		return errors.Join(needsErr, err)
 	}
 	d.target, d.clean = prepared.Name, prepared.Clean // of the later parts, too: a publication or a large object needs no table
-	settingsErr := errors.Join(needsErr, prepared.Properties.RestoreSettings(ctx, e.server, d.target, e.options.ExitOnError))
-	if settingsErr != nil && e.options.ExitOnError {
+	settingsErr := errors.Join(needsErr, prepared.Properties.RestoreSettings(ctx, d.server, d.target, d.options.ExitOnError))
+	if settingsErr != nil && d.options.ExitOnError {
 		return settingsErr
 	}
-	err = e.pgRestore(ctx, p.archive, prepared.Info, pgtools.Restore{Clean: d.clean, Filled: prepared.HasTables})
+	err = d.pgRestore(ctx, p.archive, prepared.Info, pgtools.Restore{Clean: d.clean, Filled: prepared.HasTables})
 	d.properties = &prepared.Properties
-	if err != nil && e.rowsWouldBeAdded(prepared) {
+	if err != nil && d.rowsWouldBeAdded(prepared) {
 		d.blocked = errors.New("left out: the database had tables before, and not all definitions could be restored")
 		return errors.Join(settingsErr, fmt.Errorf("%w\nhint: the rows are not restored, as the database had tables before; recreate=true replaces it, data_only=true adds the rows to its tables", err))
 	}
@@ -56,16 +55,16 @@ func (e *Exporter) restorePreData(ctx context.Context, p *part) error {
 
 // rowsWouldBeAdded reports whether there may be a table that was there before, to whose
 // rows those of the dump would be added unasked.
-func (e *Exporter) rowsWouldBeAdded(d *target.Database) bool {
-	return d.HasTables && !e.options.DataOnly && !e.options.SchemaOnly
+func (d *partedDump) rowsWouldBeAdded(prepared *target.Database) bool {
+	return prepared.HasTables && !d.options.DataOnly && !d.options.SchemaOnly
 }
 
 // checkTarget checks that what follows the definitions may go into the target.
-func (e *Exporter) checkTarget(ctx context.Context, d *partedDump) error {
+func (d *partedDump) checkTarget(ctx context.Context) error {
 	if d.ready || d.blocked != nil {
 		return d.blocked
 	}
-	err := e.checkStandalone(ctx, d)
+	err := d.checkStandalone(ctx)
 	if err != nil {
 		d.blocked = errors.New("left out as well")
 	}
@@ -74,14 +73,14 @@ func (e *Exporter) checkTarget(ctx context.Context, d *partedDump) error {
 }
 
 // checkStandalone checks whether a part can be restored that came without the definitions.
-func (e *Exporter) checkStandalone(ctx context.Context, d *partedDump) error {
+func (d *partedDump) checkStandalone(ctx context.Context) error {
 	switch {
-	case e.isComplete(d) && !e.options.DataOnly:
+	case d.isComplete() && !d.options.DataOnly:
 		return fmt.Errorf("%s is missing in the snapshot, without which nothing of the database can be restored", path.Base(recordname.PreDataFile(d.path)))
-	case e.replaces():
+	case d.replaces():
 		return errStandalone
 	}
-	exists, err := target.Exists(ctx, e.server, d.target)
+	exists, err := target.Exists(ctx, d.server, d.target)
 	if err == nil && !exists {
 		err = errors.New("the database does not exist\nhint: restore the directory of the whole database, or its 1-pre-data.dump first; the option database names another target")
 	}

@@ -133,7 +133,7 @@ func TestPathGiven(t *testing.T) {
 		if e.pathGiven != c.want {
 			t.Errorf("%s: %t", name, e.pathGiven)
 		}
-		if err := e.checkMissing(); (err == nil) != c.want {
+		if err := e.checkMissing(&e.options); (err == nil) != c.want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -23,7 +23,7 @@ func (e *Exporter) accept(database, pathname string, ack func(error)) (wanted bo
 	}
 	_, again := e.arrived[database]
 	e.arrived[database] = pathname
-	if !e.selects(database) {
+	if !selects(&e.options, database) {
 		ack(nil)
 		return false, nil
 	}
@@ -43,22 +43,8 @@ func (e *Exporter) accept(database, pathname string, ack func(error)) (wanted bo
 }
 
 // selects reports whether the options leave something of the database.
-func (e *Exporter) selects(database string) bool {
-	return len(e.options.Databases) == 0 || slices.Contains(e.options.Databases, database)
-}
-
-// targetAmbiguous reports whether there may yet be more dumps than the one that the
-// target database can take.
-func (e *Exporter) targetAmbiguous() bool {
-	return e.info.Database() != "" && len(e.options.Databases) != 1
-}
-
-// targetOf is the database that a dump of database goes into.
-func (e *Exporter) targetOf(database string) string {
-	if target := e.info.Database(); target != "" {
-		return target
-	}
-	return database
+func selects(o *options.Export, database string) bool {
+	return len(o.Databases) == 0 || slices.Contains(o.Databases, database)
 }
 
 // relations are the kinds of entries that the option tables is about.
@@ -79,6 +65,7 @@ func named(e *dumparchive.Entry, schemas, tables []string) bool {
 // selection is what the options leave of a parted dump. pg_restore's --strict-names cannot
 // tell: a name need not be in every part.
 type selection struct {
+	options *options.Export
 	matched bool            // something of a part
 	skipped bool            // a part as a whole
 	found   map[string]bool // names, as optionValue puts them
@@ -89,65 +76,67 @@ func optionValue(option, name string) string { return fmt.Sprintf("option %q: %q
 
 // selectFrom reports whether the options leave something of the part to be restored. The
 // definitions are needed in any case, and have to have all that the options name.
-func (e *Exporter) selectFrom(d *partedDump, section recordname.Section, a *archive) (wanted bool, err error) {
-	if err := a.readTOC(); err != nil {
+func (d *partedDump) selectFrom(p *part) (wanted bool, err error) {
+	if err := p.readTOC(); err != nil {
 		return false, err
 	}
-	some := e.noteNames(d, a)
-	if section == recordname.PreData {
-		if err := e.missingNames(d); err != nil {
+	some := d.selection.note(p.toc)
+	if p.section == recordname.PreData {
+		if err := d.selection.missing(); err != nil {
 			d.blocked = errors.New("left out as well")
 			return false, err
 		}
 	}
-	some = some && (section == recordname.Data || !e.options.DataOnly)
+	some = some && (p.section == recordname.Data || !d.options.DataOnly)
 	d.selection.matched = d.selection.matched || some
 	d.selection.skipped = d.selection.skipped || !some
-	return some || section == recordname.PreData, nil
+	return some || p.section == recordname.PreData, nil
 }
 
-// noteNames reports whether the part has something of what the options name, and notes
-// the names that it has.
-func (e *Exporter) noteNames(d *partedDump, a *archive) (some bool) {
-	o := &e.options
+// note reports whether a part has something of what the options name, and notes the names
+// that it has.
+func (s *selection) note(toc *dumparchive.TOC) (some bool) {
+	o := s.options
 	if len(o.Schemas)+len(o.Tables) == 0 {
 		return true
 	}
-	for n := range a.toc.Entries {
-		entry := &a.toc.Entries[n]
+	for n := range toc.Entries {
+		entry := &toc.Entries[n]
 		if slices.Contains(o.Schemas, entry.Namespace) {
-			d.selection.found[optionValue("schemas", entry.Namespace)] = true
+			s.found[optionValue("schemas", entry.Namespace)] = true
 		}
 		if named(entry, o.Schemas, o.Tables) {
 			some = true
-			d.selection.found[optionValue("tables", entry.Tag)] = true
+			s.found[optionValue("tables", entry.Tag)] = true
 		}
 	}
 	return some
 }
 
-// missingNames refuses what the options name and no part has.
-func (e *Exporter) missingNames(d *partedDump) error {
+// missing refuses what the options name and no part has.
+func (s *selection) missing() error {
 	var errs []error
-	for option, names := range map[string][]string{"schemas": e.options.Schemas, "tables": e.options.Tables} {
+	check := func(option string, names []string) {
 		for _, name := range names {
-			if value := optionValue(option, name); !d.selection.found[value] {
+			if value := optionValue(option, name); !s.found[value] {
 				errs = append(errs, fmt.Errorf("%s is not in what was to be restored", value))
 			}
 		}
 	}
+	check("schemas", s.options.Schemas)
+	check("tables", s.options.Tables)
 	return errors.Join(errs...)
 }
 
 // checkSelection reports what the options name and no part had, and that they left
 // nothing of what plakar was asked to restore.
-func (e *Exporter) checkSelection(d *partedDump) error {
+func (d *partedDump) checkSelection() error {
 	switch preData := path.Clean(recordname.PreDataFile(d.path)); {
 	case !d.selection.matched && !d.selection.skipped: // no part could be looked at, as was reported
 		return nil
-	case !d.has(preData) && e.missingNames(d) != nil:
-		return e.missingNames(d)
-	case d.selection.matched || e.isComplete(d):
+	case !d.has(preData) && d.selection.missing() != nil:
+		return d.selection.missing()
+	case d.selection.matched || d.isComplete():
 		return nil
 	}
 	return errors.New("nothing was restored: schema_only, data_only, schemas or tables leave nothing of what was asked for")

@@ -24,24 +24,24 @@ const (
 // addPart restores a part that came without the definitions, so that the target may
 // have been in use since the dump was made: its sequences are not set back, or they
 // would give numbers that they gave before.
-func (e *Exporter) addPart(ctx context.Context, p *part) error {
+func (d *partedDump) addPart(ctx context.Context, p *part) error {
 	rest := func(entry *dumparchive.Entry) bool { return entry.Desc != sequenceSet }
-	return e.inOrder(ctx,
+	return d.inOrder(ctx,
 		func() error {
-			return e.restoreEntries(ctx, p.archive, e.infoOf(p.dump), pgtools.Restore{Part: true, Clean: p.dump.clean, Jobs: p.jobs}, rest)
+			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Part: true, Clean: d.clean, Jobs: p.jobs}, rest)
 		},
-		func() error { return e.advanceSequences(ctx, p) },
+		func() error { return d.advanceSequences(ctx, p) },
 	)
 }
 
 // advanceSequences sets the sequences in the archive to the values that it has, if these
 // are further than where they are.
-func (e *Exporter) advanceSequences(ctx context.Context, p *part) error {
+func (d *partedDump) advanceSequences(ctx context.Context, p *part) error {
 	var sequences strings.Builder
 	for n := range p.toc.Entries {
 		entry := &p.toc.Entries[n]
 		if entry.Desc == dumparchive.Encoding || entry.Desc == dumparchive.StdStrings ||
-			entry.Desc == sequenceSet && named(entry, e.options.Schemas, e.options.Tables) {
+			entry.Desc == sequenceSet && named(entry, d.options.Schemas, d.options.Tables) {
 			sequences.WriteString(entry.Defn + "\n")
 		}
 	}
@@ -50,7 +50,7 @@ func (e *Exporter) advanceSequences(ctx context.Context, p *part) error {
 		return fmt.Errorf("reading the values of sequences: %w", err)
 	}
 	var errs []error
-	err = e.server.WithSessionIn(ctx, p.dump.target, &script, func(session *server.Session) error {
+	err = d.server.WithSessionIn(ctx, d.target, &script, func(session *server.Session) error {
 		for _, statement := range script.Statements {
 			args, ok := strings.CutPrefix(statement.SQL, setval)
 			if !ok {
@@ -58,7 +58,7 @@ func (e *Exporter) advanceSequences(ctx context.Context, p *part) error {
 			}
 			if err := advanceSequence(ctx, session.Conn(), strings.TrimSuffix(args, ")")); err != nil {
 				errs = append(errs, fmt.Errorf("setting a sequence: %w", err))
-				if e.options.ExitOnError {
+				if d.options.ExitOnError {
 					break
 				}
 			}

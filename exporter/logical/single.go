@@ -44,59 +44,45 @@ func (e *Exporter) receiveDump(ctx context.Context, database, pathname string, c
 }
 
 // jobsFor returns how many connections to restore a spooled archive with.
-func (e *Exporter) jobsFor(a *archive) int {
+func (r *restorer) jobsFor(a *archive) int {
 	// With several, pg_restore connects once more when its workers are done, with the
 	// password that it began with.
-	if size, err := a.file.Stat(); err != nil || size.Size() < smallDump || e.info.HasShortLivedPassword() {
+	if size, err := a.file.Stat(); err != nil || size.Size() < smallDump || r.info.HasShortLivedPassword() {
 		return 1
 	}
-	return e.options.Jobs
+	return r.options.Jobs
 }
 
 // restoreDump restores the dump of one database.
-func (e *Exporter) restoreDump(ctx context.Context, a *archive) error {
-	d, needsErr, err := e.prepare(ctx, a)
+func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
+	d, needsErr, err := r.prepare(ctx, a)
 	if err != nil {
 		return errors.Join(needsErr, err)
 	}
 	// What fails from here on is reported when the rest has been restored.
-	err = e.inOrder(ctx,
-		func() error { return d.Properties.RestoreSettings(ctx, e.server, d.Name, e.options.ExitOnError) },
+	err = r.inOrder(ctx,
+		func() error { return d.Properties.RestoreSettings(ctx, r.server, d.Name, r.options.ExitOnError) },
 		func() error {
-			return e.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
+			return r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
 		},
-		func() error { return d.Properties.RestoreRest(ctx, e.server, d.Name, e.options.ExitOnError) },
+		func() error { return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError) },
 	)
 	return errors.Join(needsErr, err)
 }
 
 // prepare makes the target ready for what is in the archive: what of the roles and
 // tablespaces it needs, whose error does not keep the dump away, and the database itself.
-func (e *Exporter) prepare(ctx context.Context, a *archive) (d *target.Database, needsErr, err error) {
+func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database, needsErr, err error) {
 	if err := a.readTOC(); err != nil {
 		return nil, nil, err
 	}
 	// Without a tool nothing is touched.
-	if _, err := e.toolsFor(ctx, a); err != nil {
+	if _, err := r.toolsFor(ctx, a); err != nil {
 		return nil, nil, err
 	}
-	if needsErr = e.restoreNeeds(ctx, a); needsErr != nil && (e.options.ExitOnError || ctx.Err() != nil) {
+	if needsErr = r.restoreNeeds(ctx, a); needsErr != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 		return nil, nil, needsErr
 	}
-	d, err = target.Prepare(ctx, e.server, &e.options, target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted}, e.info.Database())
+	d, err = target.Prepare(ctx, r.server, &r.options, target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted}, r.info.Database())
 	return d, needsErr, err
-}
-
-// inOrder takes steps one after another, also past an error of one, unless that is one to
-// stop at, and returns their errors together.
-func (e *Exporter) inOrder(ctx context.Context, steps ...func() error) error {
-	var errs []error
-	for _, step := range steps {
-		err := step()
-		errs = append(errs, err)
-		if err != nil && (e.options.ExitOnError || ctx.Err() != nil) {
-			break
-		}
-	}
-	return errors.Join(errs...)
 }

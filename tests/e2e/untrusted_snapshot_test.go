@@ -61,10 +61,12 @@ func TestCommandsInSnapshots(t *testing.T) {
 	untouched()
 	query(t, s, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'last'", "1")
 
-	for lineBreak, says := range map[string]string{" ": "42601", "\n": "a command to psql"} {
-		comment := "a'" + lineBreak + "\\! touch " + canary + "\n"
-		comment += strings.Repeat(" ", padding-len(comment)-1) + "'"
-		failed(t, restore(globals, strings.Replace(dump, strings.Repeat("p", padding)+"'", comment+" ", 1)), "shop", says)
+	for comment, says := range map[string]string{
+		"a' \\! touch " + canary + " 'b":   "42601", // a statement that is none
+		"a'\n\\! touch " + canary + "\n'b": "a command to psql",
+	} {
+		comment += strings.Repeat(" ", padding-len(comment))
+		failed(t, restore(globals, strings.Replace(dump, strings.Repeat("p", padding)+"'", comment+"'", 1)), "shop", says)
 		untouched()
 	}
 }

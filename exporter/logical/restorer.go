@@ -1,0 +1,60 @@
+package logical
+
+import (
+	"context"
+	"errors"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
+)
+
+// restorer restores what an archive holds: whole dumps, and for a partedDump its parts.
+type restorer struct {
+	options options.Export
+	info    conninfo.Info
+	files   *tempfile.Dir
+	server  *server.Server   // nil before the first record
+	globals *globals.Globals // nil before they arrived, and if none are to be restored
+	tasks   *scheduler
+}
+
+// targetAmbiguous reports whether there may yet be more dumps than the one that the
+// target database can take.
+func (r *restorer) targetAmbiguous() bool {
+	return r.info.Database() != "" && len(r.options.Databases) != 1
+}
+
+// targetOf is the database that a dump of database goes into.
+func (r *restorer) targetOf(database string) string {
+	if target := r.info.Database(); target != "" {
+		return target
+	}
+	return database
+}
+
+// runOrDefer runs a task now or, as long as it may come out that there is more than the
+// target database can take, later.
+func (r *restorer) runOrDefer(ctx context.Context, t task) error {
+	if r.targetAmbiguous() {
+		r.tasks.later(t)
+		return nil
+	}
+	return r.tasks.run(ctx, t)
+}
+
+// inOrder takes steps one after another, also past an error of one, unless that is one to
+// stop at, and returns their errors together.
+func (r *restorer) inOrder(ctx context.Context, steps ...func() error) error {
+	var errs []error
+	for _, step := range steps {
+		err := step()
+		errs = append(errs, err)
+		if err != nil && (r.options.ExitOnError || ctx.Err() != nil) {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
