@@ -29,8 +29,9 @@ const (
 	CloseTimeout = 500 * time.Millisecond
 )
 
-// cleanupLimit is how long a cleanup may take while plakar waits for it.
-const cleanupLimit = time.Minute
+// cleanupLimit is how long a cleanup may take while plakar waits for it: what others keep
+// from being undone for longer is named in the error.
+const cleanupLimit = 20 * time.Second
 
 // Lifetime is the time for which plakar is there.
 type Lifetime struct {
@@ -97,7 +98,7 @@ func (l *Lifetime) CallContext(ctx context.Context) (context.Context, context.Ca
 }
 
 // CleanupContext returns a context for what has to be done although ctx may have ended.
-// It lasts a minute at the most, and no longer than the worker itself.
+// It lasts 20 s at the most, and no longer than the worker itself.
 func CleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	l, ok := ctx.Value(key{}).(*Lifetime)
