@@ -33,10 +33,11 @@ type Importer struct {
 	warnings []string // about the options
 	files    *tempfile.Dir
 	slots    chan struct{} // one for each client process
-	dumps    int           // planned by Send
+	dumps    int           // planned by Backup
 
-	mu      sync.Mutex
-	holders []*holder // of the databases that are dumped in parts
+	streams    []*dumpStream      // of the records that were handed out
+	prefetcher sync.WaitGroup     // starts some of them ahead
+	cancel     context.CancelFunc // ends that; nil before Backup
 }
 
 var _ plugin.Source = (*Importer)(nil)
@@ -72,12 +73,19 @@ func (i *Importer) Origin() string { return i.info.Origin() }
 // Type implements plugin.Source.
 func (i *Importer) Type() string { return i.protocol }
 
-// Close implements plugin.Source.
+// Close implements plugin.Source: it ends what Backup left to be read.
 func (i *Importer) Close(ctx context.Context) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, h := range i.holders {
-		h.close(ctx)
+	if i.cancel != nil {
+		i.cancel()
+	}
+	i.prefetcher.Wait()
+	for _, s := range i.streams {
+		_ = s.Close() // it says nothing that a reader has not been told
+	}
+	for _, s := range i.streams {
+		if s.snapshot != nil {
+			s.snapshot.close(ctx)
+		}
 	}
 	return i.files.Close()
 }
@@ -88,9 +96,9 @@ func (i *Importer) Ping(ctx context.Context) error {
 	return err
 }
 
-// methodsSince is the first pg_dump that has more methods of compression than gzip.
+// compressMethodsSince is the first pg_dump that has more methods of compression than gzip.
 // Source: https://www.postgresql.org/docs/16/release-16.html
-const methodsSince = 16
+const compressMethodsSince = 16
 
 // prepare learns about the server and finds the tools that fit it.
 func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Installation, error) {
@@ -98,18 +106,18 @@ func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Installation, 
 	if err != nil {
 		return nil, pgtools.Installation{}, err
 	}
-	s, err := look(ctx, info)
+	s, err := inspect(ctx, info)
 	if err != nil {
 		return nil, pgtools.Installation{}, err
 	}
 	atLeast := 0
 	method := i.options.Compress
 	if method != "" && method != options.Gzip {
-		atLeast = methodsSince
+		atLeast = compressMethodsSince
 	}
 	tools, err := pgtools.Find(ctx, i.options.PgBinDir, pgtools.Major(s.versionNum), atLeast, pgtools.PgDump, pgtools.PgDumpall)
 	if err != nil && atLeast > pgtools.Major(s.versionNum) {
-		err = fmt.Errorf("option \"compress\": %s needs pg_dump %d or later: %w", method, methodsSince, err)
+		err = fmt.Errorf("option \"compress\": %s needs pg_dump %d or later: %w", method, compressMethodsSince, err)
 	}
 	if err != nil {
 		return nil, pgtools.Installation{}, fmt.Errorf("the server at %s is PostgreSQL %s: %w", i.Origin(), s.version, err)
@@ -132,7 +140,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	}
 	i.dumps = len(p.dumps)
 	if i.options.PerTable() {
-		if err := i.divide(ctx, s, &p); err != nil {
+		if err := i.splitByTable(ctx, s, &p); err != nil {
 			return err
 		}
 	}
@@ -145,17 +153,20 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 		directory("/", started),
 		record(recordname.Manifest, started, i.manifest(ctx, s, &p, tools, started)),
 	}
-	var globals *turn
+	var globals *dumpStream
 	if p.globals {
 		globals = i.globals(ctx, s, &p, tools)
+		i.streams = append(i.streams, globals)
 		records = append(records, record(recordname.Globals, started, globals))
 	}
-	var turns []*turn
+	var dumps []*dumpStream
 	for n := range p.dumps {
-		t, r := i.contents(ctx, s, &p.dumps[n], tools, started)
-		turns, records = append(turns, t...), append(records, r...)
+		streams, r := i.recordsFor(ctx, s, &p.dumps[n], tools, started)
+		dumps, records = append(dumps, streams...), append(records, r...)
 	}
-	go beginAhead(ctx, globals, turns, i.options.Jobs)
+	i.streams = append(i.streams, dumps...)
+	ctx, i.cancel = context.WithCancel(ctx)
+	i.prefetcher.Go(func() { prefetch(ctx, globals, dumps, i.options.Jobs) })
 	for _, r := range records {
 		if err := emit(r); err != nil {
 			return err
@@ -164,15 +175,15 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	return nil
 }
 
-// contents returns the records of a database, and the processes that they are the
+// recordsFor returns the records of a database, and the processes that they are the
 // output of.
-func (i *Importer) contents(ctx context.Context, s *server, d *dump, tools pgtools.Installation, started time.Time) ([]*turn, []*connectors.Record) {
+func (i *Importer) recordsFor(ctx context.Context, s *server, d *dump, tools pgtools.Installation, started time.Time) ([]*dumpStream, []*connectors.Record) {
 	if len(d.tables) > 0 {
 		return i.parts(ctx, s, d, tools, started)
 	}
 	t := i.dump(ctx, s, d, tools)
-	t.quick = d.small || i.options.SchemaOnly
-	return []*turn{t}, []*connectors.Record{record(d.path, started, t)}
+	t.small = d.small || i.options.SchemaOnly
+	return []*dumpStream{t}, []*connectors.Record{record(d.path, started, t)}
 }
 
 // manifest returns the content of manifest.json.
@@ -191,34 +202,34 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 }
 
 // globals returns the content of the globals' record.
-func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtools.Installation) *turn {
+func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtools.Installation) *dumpStream {
 	return i.stream(ctx, "the globals (roles and tablespaces)", s.info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
 		return proc.Command{Path: tools.Path(pgtools.PgDumpall), Args: pgtools.GlobalsArgs(info.ConnString(), p.passwords)}, nil
 	})
 }
 
 // dump returns the content of one database's record.
-func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Installation) *turn {
+func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Installation) *dumpStream {
 	info := s.info.WithDatabase(d.database)
 	return i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.DumpArgs(&i.options, info.ConnString())}, nil
 	})
 }
 
-// stream returns the output of a client process, which waits for its turn.
-func (i *Importer) stream(ctx context.Context, what string, info conninfo.Info,
+// stream returns the output of a client process, which waits for one of the slots.
+func (i *Importer) stream(ctx context.Context, label string, info conninfo.Info,
 	command func(context.Context, conninfo.Info) (proc.Command, error),
-) *turn {
-	t := newTurn(what, i.slots)
-	t.Stream = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
+) *dumpStream {
+	t := newDumpStream(ctx, label, i.slots)
+	t.process = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
 		c, err := command(ctx, info)
 		if err != nil {
 			return proc.Command{}, err
 		}
-		if err := t.take(ctx); err != nil {
+		if err := t.acquireSlot(ctx); err != nil {
 			return proc.Command{}, err
 		}
-		c.OnStderr = func(text string) { slog.Warn(what + ": " + text) }
+		c.OnStderr = func(text string) { slog.Warn(label + ": " + text) }
 		// The password is asked for now: a token may be short-lived.
 		c.Env, err = info.Env(ctx)
 		return c, err

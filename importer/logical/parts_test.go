@@ -13,11 +13,11 @@ import (
 func TestLargest(t *testing.T) {
 	long := strings.Repeat("/", 63)
 	all := []table{
-		{schema: "s", name: "small", whole: true, size: 9},
-		{schema: "s", name: "limit", whole: true, size: 10},
+		{schema: "s", name: "small", standalone: true, size: 9},
+		{schema: "s", name: "limit", standalone: true, size: 10},
 		{schema: "s", name: "extension's", size: 50},
-		{schema: "s", name: "huge", whole: true, size: 40},
-		{schema: long, name: long, whole: true, size: 30},
+		{schema: "s", name: "huge", standalone: true, size: 40},
+		{schema: long, name: long, standalone: true, size: 30},
 	}
 	chosen := largest(all, "/00001-x", 10)
 	var names []string
@@ -60,10 +60,10 @@ func TestPlanOfParts(t *testing.T) {
 }
 
 // The file with the others lacks just what has a file of its own.
-func TestWhole(t *testing.T) {
+func TestPatterns(t *testing.T) {
 	tables := []table{{oid: 1, schema: "s", name: "kept"}, {oid: 2, schema: "s", name: "sequence by now"}, {oid: 3, schema: "s", name: "extension's by now"}}
-	h := holder{tables: map[string]bool{`"s"."kept"`: true, `"s"."extension's by now"`: false}}
-	if diff := cmp.Diff([]string{`"s"."kept"`}, h.whole(tables)); diff != "" {
+	s := snapshotSession{tables: map[string]bool{`"s"."kept"`: true, `"s"."extension's by now"`: false}}
+	if diff := cmp.Diff([]string{`"s"."kept"`}, s.patterns(tables)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }

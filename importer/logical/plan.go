@@ -40,10 +40,10 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 	}
 	if selected == "" {
 		var skipped []string
-		names, skipped = choose(s.databases, o.ExcludeDatabases)
+		names, skipped = selectDatabases(s.databases, o.ExcludeDatabases)
 		p.warnings = append(p.warnings, skipped...)
 	}
-	for _, name := range s.subscribers {
+	for _, name := range s.withSubscriptions {
 		if slices.Contains(names, name) {
 			p.warnings = append(p.warnings, fmt.Sprintf("database %q: its subscriptions are not saved, pg_dump does that for superusers only", name))
 		}
@@ -57,9 +57,9 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 	return p, nil
 }
 
-// choose lists the names of the databases to dump, and says which could not be
+// selectDatabases lists the names of the databases to dump, and says which could not be
 // although nobody excluded them.
-func choose(all []database, excluded []string) (names, skipped []string) {
+func selectDatabases(all []database, excluded []string) (names, skipped []string) {
 	for _, d := range all {
 		switch {
 		case !d.allowConn || slices.Contains(excluded, d.name):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,11 +24,12 @@ type server struct {
 	version    string        // "15.18"
 	passwords  bool          // the user may read the roles' passwords
 	databases  []database    // all of them, in the order of their names
-	// subscribers are the databases whose subscriptions the user cannot save.
-	subscribers []string
+	// withSubscriptions are the databases whose subscriptions the user cannot save.
+	withSubscriptions []string
 }
 
 type database struct {
+	oid       uint32
 	name      string
 	allowConn bool
 	invalid   bool // left behind by an interrupted DROP DATABASE
@@ -38,8 +40,8 @@ type database struct {
 // the server when no database is selected.
 var maintenance = []string{"postgres", "template1"}
 
-// look connects to the server and asks. The session is closed before it returns.
-func look(ctx context.Context, info conninfo.Info) (*server, error) {
+// inspect connects to the server and asks. The session is closed before it returns.
+func inspect(ctx context.Context, info conninfo.Info) (*server, error) {
 	candidates := maintenance
 	if selected := info.Database(); selected != "" {
 		candidates = []string{selected}
@@ -63,17 +65,20 @@ func look(ctx context.Context, info conninfo.Info) (*server, error) {
 			return nil, err
 		}
 	}
-	if s.subscribers, err = listSubscribers(ctx, conn); err != nil {
+	if s.withSubscriptions, err = listWithSubscriptions(ctx, conn); err != nil {
 		return nil, err
 	}
-	s.databases, err = listDatabases(ctx, conn)
-	return s, err
+	if s.databases, err = listDatabases(ctx, conn); err != nil {
+		return nil, err
+	}
+	markSmall(ctx, conn, s.databases)
+	return s, nil
 }
 
-// listSubscribers lists the databases whose subscriptions pg_dump will leave out,
+// listWithSubscriptions lists the databases whose subscriptions pg_dump will leave out,
 // with a warning: it saves them for superusers only.
 // Source: getSubscriptions in src/bin/pg_dump/pg_dump.c
-func listSubscribers(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+func listWithSubscriptions(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT DISTINCT d.datname::text
 		FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
@@ -107,20 +112,36 @@ func mayReadPasswords(ctx context.Context, conn *pgx.Conn) (bool, error) {
 // Source: https://www.postgresql.org/docs/18/catalog-pg-database.html
 func listDatabases(ctx context.Context, conn *pgx.Conn) ([]database, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT datname::text, datallowconn, datconnlimit = -2,
-			CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) END <= $1
-		FROM pg_catalog.pg_database ORDER BY datname::text COLLATE "C"`, smallDatabase)
+		SELECT oid, datname::text, datallowconn, datconnlimit = -2
+		FROM pg_catalog.pg_database ORDER BY datname::text COLLATE "C"`)
 	if err != nil {
 		return nil, fmt.Errorf("listing the databases: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d database, err error) {
-		var small *bool // null without the right to ask, or when it was dropped meanwhile
-		err = row.Scan(&d.name, &d.allowConn, &d.invalid, &small)
-		d.small = small != nil && *small
+		err = row.Scan(&d.oid, &d.name, &d.allowConn, &d.invalid)
 		return d, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing the databases: %w", err)
 	}
 	return list, nil
+}
+
+// markSmall notes which databases are small. That is for the order of the work only:
+// without the right to ask, or when one of them is dropped meanwhile, the server may
+// refuse all their sizes, and then none counts as small.
+func markSmall(ctx context.Context, conn *pgx.Conn, databases []database) {
+	rows, err := conn.Query(ctx, `
+		SELECT oid FROM pg_catalog.pg_database
+		WHERE CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) END <= $1`, smallDatabase)
+	if err != nil {
+		return
+	}
+	small, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
+	if err != nil {
+		return
+	}
+	for n := range databases {
+		databases[n].small = slices.Contains(small, databases[n].oid)
+	}
 }

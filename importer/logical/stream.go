@@ -7,103 +7,152 @@ import (
 	"io"
 	"sync"
 
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
-// turn is the output of a process that takes one of the slots while it runs.
-type turn struct {
-	*proc.Stream
-	what  string // for messages
-	slots chan struct{}
+// dumpStream is the content of a record: the output of a process that takes one of
+// the slots while it runs. It is the one place of this package that knows how the
+// content ended.
+type dumpStream struct {
+	process *proc.Stream
+	label   string // for messages
+	slots   chan struct{}
 
-	// quick: plakar has soon read it, so that what comes after it may begin ahead.
-	quick bool
-	// joins: it holds up nobody whom the turn before it does not hold up already.
-	joins bool
+	// small: plakar has soon read it, so that what comes after it may start ahead.
+	small bool
+	// sharesSnapshot: it holds up nobody whom the stream before it does not hold up already.
+	sharesSnapshot bool
 
-	// after, if not nil, comes before it in plakar's order, and its process ends before
-	// this one's starts.
-	after *turn
+	// startAfter, if not nil, comes before it in plakar's order, and its process ends
+	// before this one's starts.
+	startAfter *dumpStream
 
-	starting, opening, ending sync.Once
+	// snapshot, if not nil, is what the process dumps. The end is io.EOF only if it was
+	// held until then. ctx is for the questions to its session.
+	snapshot *snapshotSession
+	ctx      context.Context
 
-	opened chan struct{} // closed when plakar reads or closes it
-	ended  chan struct{} // closed when the process has ended, or will not be started
+	starting, requesting, releasing, parting sync.Once
 
-	mu    sync.Mutex
-	taken bool
+	requested chan struct{} // closed when plakar reads or closes it
+	exited    chan struct{} // closed when the process has ended, or will not be started
+
+	mu       sync.Mutex
+	acquired bool // a slot
+
+	reading sync.Mutex // guards what follows
+	begun   bool       // something was read
+	end     error      // io.EOF, or a failure; stays
 }
 
-func newTurn(what string, slots chan struct{}) *turn {
-	return &turn{what: what, slots: slots, opened: make(chan struct{}), ended: make(chan struct{})}
+func newDumpStream(ctx context.Context, label string, slots chan struct{}) *dumpStream {
+	return &dumpStream{ctx: ctx, label: label, slots: slots, requested: make(chan struct{}), exited: make(chan struct{})}
 }
 
-// take waits until the process may start.
-func (t *turn) take(ctx context.Context) error {
-	if t.after != nil {
+// acquireSlot waits until the process may start.
+func (s *dumpStream) acquireSlot(ctx context.Context) error {
+	if s.startAfter != nil {
 		select {
-		case <-t.after.ended:
+		case <-s.startAfter.exited:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 	select {
-	case t.slots <- struct{}{}:
+	case s.slots <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.taken = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acquired = true
 	return nil
 }
 
-// begin starts the process, which keeps its slot until it has ended: plakar may read
+// start starts the process, which keeps its slot until it has ended: plakar may read
 // what is left of the output later.
-func (t *turn) begin() {
-	t.starting.Do(func() {
-		t.Start()
-		exited := t.Exited()
+func (s *dumpStream) start() {
+	s.starting.Do(func() {
+		s.process.Start()
+		exited := s.process.Exited()
 		if exited == nil { // it could not be started
-			t.end()
+			s.releaseSlot()
 			return
 		}
 		go func() {
 			<-exited // at the latest when the run ends
-			t.end()
+			s.releaseSlot()
 		}()
 	})
 }
 
-// end gives the slot back.
-func (t *turn) end() {
-	t.ending.Do(func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.taken {
-			<-t.slots
+func (s *dumpStream) releaseSlot() {
+	s.releasing.Do(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.acquired {
+			<-s.slots
 		}
-		close(t.ended)
+		close(s.exited)
 	})
 }
 
-// open notes that plakar asked for the output, or that it never will.
-func (t *turn) open() { t.opening.Do(func() { close(t.opened) }) }
+// request notes that plakar asked for the output, or that it never will.
+func (s *dumpStream) request() { s.requesting.Do(func() { close(s.requested) }) }
 
 // Read implements io.Reader.
-func (t *turn) Read(p []byte) (int, error) {
-	t.open()
-	t.begin()
-	n, err := t.Stream.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%s: %w", t.what, err)
+func (s *dumpStream) Read(p []byte) (int, error) {
+	s.request()
+	s.start()
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.end != nil {
+		return 0, s.end
 	}
-	return n, err
+	n, err := s.process.Read(p)
+	if !s.begun && s.snapshot != nil {
+		// Nothing but the rows and the definitions makes a part another: what did not
+		// change is not stored again. A read fills p, as far as there is something.
+		dumparchive.ClearTimestamp(p[:n])
+	}
+	s.begun = s.begun || n > 0
+	if err != nil {
+		s.end = s.result(err)
+		s.leaveSnapshot()
+	}
+	return n, s.end
 }
 
-// Close implements io.Closer.
-func (t *turn) Close() error {
-	defer t.end() // begin may never be called
-	t.open()
-	return t.Stream.Close()
+// result is the end of the content after that of the process' output.
+func (s *dumpStream) result(err error) error {
+	if errors.Is(err, io.EOF) {
+		if s.snapshot == nil {
+			return io.EOF
+		}
+		if err = s.snapshot.verifyAlive(s.ctx); err == nil {
+			return io.EOF
+		}
+		return fmt.Errorf("%s: %w", s.label, err)
+	}
+	err = fmt.Errorf("%s: %w", s.label, err)
+	if s.snapshot != nil {
+		err = s.snapshot.addWaiters(s.ctx, err)
+	}
+	return err
+}
+
+// Close implements io.Closer: it stops the process and waits for it.
+func (s *dumpStream) Close() error {
+	s.request()
+	err := s.process.Close()
+	s.releaseSlot() // start may never be called
+	s.leaveSnapshot()
+	return err
+}
+
+func (s *dumpStream) leaveSnapshot() {
+	if s.snapshot != nil {
+		s.parting.Do(func() { s.snapshot.partEnded(s.ctx) })
+	}
 }

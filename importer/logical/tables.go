@@ -28,7 +28,7 @@ const lockNotAvailable = "55P03"
 type table struct {
 	oid          uint32
 	schema, name string
-	whole        bool  // an ordinary table of the user's, whose rows can be dumped alone
+	standalone   bool  // an ordinary table of the user's, whose rows can be dumped alone
 	size         int64 // bytes on the server, with what is stored out of line
 }
 
@@ -94,7 +94,7 @@ func queryTables(ctx context.Context, conn *pgx.Conn, size string) ([]table, err
 		return nil, fmt.Errorf("listing the tables: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t table, err error) {
-		err = row.Scan(&t.oid, &t.schema, &t.name, &t.whole, &t.size)
+		err = row.Scan(&t.oid, &t.schema, &t.name, &t.standalone, &t.size)
 		return t, err
 	})
 	if err != nil {
@@ -121,10 +121,10 @@ func measureTables(ctx context.Context, info conninfo.Info, database string) ([]
 
 // largest returns the tables that get a file of their own in directory, the largest
 // one first.
-func largest(all []table, folder string, from int64) []table {
+func largest(all []table, directory string, from int64) []table {
 	var chosen []table
 	for _, t := range all {
-		if _, ok := recordname.TableFile(folder, t.schema, t.name); ok && t.whole && t.size >= from {
+		if _, ok := recordname.TableFile(directory, t.schema, t.name); ok && t.standalone && t.size >= from {
 			chosen = append(chosen, t)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // said to go on and something was saved. A database failed if a part of it did.
 func (i *Importer) Finish(failed []plugin.RecordError) error {
 	errs := make([]error, 0, len(failed))
-	var names, held []string
+	var names, reported []string
 	databases := 0 // failures of databases
 	for _, f := range failed {
 		name, ok := databaseOf(f.Pathname)
@@ -26,12 +26,12 @@ func (i *Importer) Finish(failed []plugin.RecordError) error {
 			}
 		}
 		// What all parts of a database say is said once.
-		var shared *holderError
+		var shared *snapshotError
 		if errors.As(f.Err, &shared) {
-			if slices.Contains(held, shared.database) {
+			if slices.Contains(reported, shared.database) {
 				continue
 			}
-			held = append(held, shared.database)
+			reported = append(reported, shared.database)
 		}
 		errs = append(errs, f.Err)
 	}

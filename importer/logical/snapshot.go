@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 )
@@ -22,10 +23,11 @@ const (
 	// lockBatch is how many tables one statement locks.
 	lockBatch = 100
 	// childLockTimeout is how long a process waits for a lock when the user sets no
-	// limit. Whoever is in its way most likely waits for the holder.
+	// limit. Whoever is in its way most likely waits for the session that holds the snapshot.
 	childLockTimeout = time.Minute
-	// closeTimeout is how long the end of a session may take.
-	closeTimeout = 5 * time.Second
+	// closeTimeout is how long the end of a session may take, which the plugin may
+	// have to wait for while it is being ended.
+	closeTimeout = 2 * time.Second
 )
 
 // SQLSTATEs of a table that is not there any more.
@@ -35,96 +37,95 @@ const (
 	wrongObjectType = "42809" // its name is a sequence's now
 )
 
-// holder is the session that holds one snapshot of a database, and locks on all its
-// tables, for the processes that dump its parts: without the locks a TRUNCATE, or an
-// ALTER TABLE that writes a table anew, would take the rows from the snapshot too.
+// snapshotSession is the session that holds one snapshot of a database, and locks on
+// all its tables, for the processes that dump its parts: without the locks a TRUNCATE,
+// or an ALTER TABLE that writes a table anew, would take the rows from the snapshot too.
 // It begins with the first part and ends with the last.
 // Source: https://www.postgresql.org/docs/18/mvcc-caveats.html
-type holder struct {
+type snapshotSession struct {
 	database string
 	open     func(context.Context) (*pgx.Conn, error)
 
 	left atomic.Int64 // parts that have not ended
 
-	gate     chan struct{} // holds a token while the fields below are in use
+	mutex    *semaphore.Weighted // held while the fields below are in use, see lock
 	conn     *pgx.Conn
 	snapshot string
 	encoding string          // of the database
-	tables   map[string]bool // that are in the snapshot, by quoted name: whether table.whole
+	tables   map[string]bool // that are in the snapshot, by quoted name: whether table.standalone
 	err      error           // why it could not begin
 }
 
-func newHolder(database string, parts int, open func(context.Context) (*pgx.Conn, error)) *holder {
-	h := &holder{database: database, open: open, gate: make(chan struct{}, 1)}
-	h.left.Store(int64(parts))
-	return h
+func newSnapshotSession(database string, parts int, open func(context.Context) (*pgx.Conn, error)) *snapshotSession {
+	s := &snapshotSession{database: database, open: open, mutex: semaphore.NewWeighted(1)}
+	s.left.Store(int64(parts))
+	return s
 }
 
-// holderError is a failure that all parts of a database share.
-type holderError struct {
+// snapshotError is a failure that all parts of a database share.
+type snapshotError struct {
 	database string
 	err      error
 }
 
-func (e *holderError) Error() string { return e.err.Error() }
-func (e *holderError) Unwrap() error { return e.err }
+func (e *snapshotError) Error() string { return e.err.Error() }
+func (e *snapshotError) Unwrap() error { return e.err }
 
-func (h *holder) enter(ctx context.Context) error {
-	select {
-	case h.gate <- struct{}{}:
-		return nil
-	case <-ctx.Done():
+// lock waits no longer than ctx: whoever holds it may wait for other sessions' locks.
+func (s *snapshotSession) lock(ctx context.Context) error {
+	if err := s.mutex.Acquire(ctx, 1); err != nil {
 		return context.Cause(ctx)
 	}
+	return nil
 }
 
-func (h *holder) leave() { <-h.gate }
+func (s *snapshotSession) unlock() { s.mutex.Release(1) }
 
 // begin returns the snapshot's name; the first call takes it. It waits for the locks.
-func (h *holder) begin(ctx context.Context) (snapshot string, err error) {
-	if err := h.enter(ctx); err != nil {
+func (s *snapshotSession) begin(ctx context.Context) (snapshot string, err error) {
+	if err := s.lock(ctx); err != nil {
 		return "", err
 	}
-	defer h.leave()
-	if h.conn != nil || h.err != nil {
-		return h.snapshot, h.err
+	defer s.unlock()
+	if s.conn != nil || s.err != nil {
+		return s.snapshot, s.err
 	}
-	conn, err := h.open(ctx)
+	conn, err := s.open(ctx)
 	if err == nil {
-		if err = h.hold(ctx, conn); err != nil {
-			shut(ctx, conn)
+		if err = s.lockAndExport(ctx, conn); err != nil {
+			closeConn(context.WithoutCancel(ctx), conn)
 		}
 	}
 	switch {
 	case err == nil:
-		h.conn = conn
+		s.conn = conn
 	case ctx.Err() != nil: // this part is not wanted any more; another may be
 		return "", err
 	default:
-		h.err = &holderError{h.database, err}
+		s.err = &snapshotError{s.database, err}
 	}
-	return h.snapshot, h.err
+	return s.snapshot, s.err
 }
 
-// has reports whether the snapshot has an ordinary table of that name, after begin.
-func (h *holder) has(t table) bool { return h.tables[t.quoted()] }
+// contains reports whether the snapshot has an ordinary table of that name, after begin.
+func (s *snapshotSession) contains(t table) bool { return s.tables[t.quoted()] }
 
-// whole returns the patterns of those tables that has reports, after begin: the name of
+// patterns returns the patterns of those tables that contains reports, after begin: the name of
 // one that was dropped may be that of a sequence or of an extension's table by now.
-func (h *holder) whole(tables []table) []string {
+func (s *snapshotSession) patterns(tables []table) []string {
 	var patterns []string
 	for _, t := range tables {
-		if h.has(t) {
+		if s.contains(t) {
 			patterns = append(patterns, pgtools.Pattern(t.schema, t.name))
 		}
 	}
 	return patterns
 }
 
-// hold locks all tables, and takes a snapshot after that: pg_dump does it the other way
+// lockAndExport locks all tables, and takes a snapshot after that: pg_dump does it the other way
 // round and so loses the rows of a table that is truncated in between. Tables that come
 // or go while it does so make it begin again.
-func (h *holder) hold(ctx context.Context, conn *pgx.Conn) error {
+func (s *snapshotSession) lockAndExport(ctx context.Context, conn *pgx.Conn) error {
 	for attempt := 1; ; attempt++ {
 		before, err := queryTables(ctx, conn, unmeasured)
 		if err != nil {
@@ -135,12 +136,12 @@ func (h *holder) hold(ctx context.Context, conn *pgx.Conn) error {
 		}
 		if err = lockTables(ctx, conn, before); err == nil {
 			var after []table
-			if after, err = h.take(ctx, conn); err == nil && (attempt == attempts || slices.Equal(before, after)) {
-				return h.accept(ctx, conn, before, after)
+			if after, err = s.exportSnapshot(ctx, conn); err == nil && (attempt == attempts || slices.Equal(before, after)) {
+				return s.lockRemaining(ctx, conn, before, after)
 			}
 		}
-		if attempt == attempts || err != nil && !isGone(err) {
-			return explain(ctx, conn, err)
+		if attempt == attempts || err != nil && !isDropped(err) {
+			return addLockHolders(ctx, conn, err)
 		}
 		if _, err := conn.Exec(ctx, "ROLLBACK"); err != nil {
 			return fmt.Errorf("taking another snapshot: %w", err)
@@ -148,25 +149,25 @@ func (h *holder) hold(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
-// take exports the snapshot and lists its tables.
-func (h *holder) take(ctx context.Context, conn *pgx.Conn) ([]table, error) {
-	err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')").Scan(&h.snapshot, &h.encoding)
+// exportSnapshot exports the snapshot and lists its tables.
+func (s *snapshotSession) exportSnapshot(ctx context.Context, conn *pgx.Conn) ([]table, error) {
+	err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')").Scan(&s.snapshot, &s.encoding)
 	if err != nil {
 		return nil, fmt.Errorf("exporting the snapshot: %w", err)
 	}
 	return queryTables(ctx, conn, unmeasured)
 }
 
-// accept notes the tables, and locks those that are not locked yet.
-func (h *holder) accept(ctx context.Context, conn *pgx.Conn, locked, tables []table) error {
+// lockRemaining notes the tables, and locks those that are not locked yet.
+func (s *snapshotSession) lockRemaining(ctx context.Context, conn *pgx.Conn, locked, tables []table) error {
 	known := make(map[table]bool, len(locked))
 	for _, t := range locked {
 		known[t] = true
 	}
-	h.tables = make(map[string]bool, len(tables))
+	s.tables = make(map[string]bool, len(tables))
 	var others []table
 	for _, t := range tables {
-		h.tables[t.quoted()] = t.whole
+		s.tables[t.quoted()] = t.standalone
 		if !known[t] {
 			others = append(others, t)
 		}
@@ -187,13 +188,13 @@ func lockTables(ctx context.Context, conn *pgx.Conn, tables []table) error {
 	return nil
 }
 
-func isGone(err error) bool {
+func isDropped(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && slices.Contains([]string{undefinedTable, undefinedSchema, wrongObjectType}, pgErr.Code)
 }
 
-// explain adds to err, of a lock that was not to be had, who has it.
-func explain(ctx context.Context, conn *pgx.Conn, err error) error {
+// addLockHolders adds to err, of a lock that was not to be had, who has it.
+func addLockHolders(ctx context.Context, conn *pgx.Conn, err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != lockNotAvailable {
 		return err
@@ -222,63 +223,58 @@ func withLocks(ctx context.Context, conn *pgx.Conn, err error, condition, hint s
 	return fmt.Errorf("%w\n%s%s", err, hint, strings.Join(sessions, ", "))
 }
 
-// check returns an error if the session is gone: nothing says then that what was
+// verifyAlive returns an error if the session is gone: nothing says then that what was
 // dumped is of one snapshot.
-func (h *holder) check(ctx context.Context) error {
-	if err := h.enter(ctx); err != nil {
+func (s *snapshotSession) verifyAlive(ctx context.Context) error {
+	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	defer h.leave()
-	if h.conn == nil {
-		return h.err
+	defer s.unlock()
+	if s.conn == nil {
+		return s.err
 	}
-	if _, err := h.conn.Exec(ctx, "SELECT 1"); err != nil {
+	if _, err := s.conn.Exec(ctx, "SELECT 1"); err != nil {
 		return fmt.Errorf("the session that holds the snapshot and the locks ended: %w", err)
 	}
 	return nil
 }
 
-// blame adds to the error of a process which sessions it probably waited behind.
-func (h *holder) blame(ctx context.Context, err error) error {
-	if enterErr := h.enter(ctx); enterErr != nil {
+// addWaiters adds to the error of a process which sessions it probably waited behind.
+func (s *snapshotSession) addWaiters(ctx context.Context, err error) error {
+	if lockErr := s.lock(ctx); lockErr != nil {
 		return err
 	}
-	defer h.leave()
-	if h.conn == nil {
+	defer s.unlock()
+	if s.conn == nil {
 		return err
 	}
-	return withLocks(ctx, h.conn, err, `NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))`,
+	return withLocks(ctx, s.conn, err, `NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))`,
 		"hint: these sessions wait for the end of the backup, and whatever comes after them has to wait as well: ")
 }
 
-// done is called once for each part, when it has ended. With the last one the session
-// ends.
-func (h *holder) done(ctx context.Context) {
-	if h.left.Add(-1) == 0 {
-		h.close(ctx)
+// partEnded is called once for each part, when it has ended. With the last one the
+// session ends.
+func (s *snapshotSession) partEnded(ctx context.Context) {
+	if s.left.Add(-1) == 0 {
+		s.close(context.WithoutCancel(ctx))
 	}
 }
 
-// close ends the session, if there is one; there will be no other.
-func (h *holder) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	if h.enter(ctx) != nil {
-		return // somebody still waits for a lock, and ends with the run
+// close ends the session, if there is one; there will be no other. It is called when
+// no part uses it any more.
+func (s *snapshotSession) close(ctx context.Context) {
+	if s.conn != nil {
+		closeConn(ctx, s.conn)
+		s.conn = nil
 	}
-	defer h.leave()
-	if h.conn != nil {
-		shut(ctx, h.conn)
-		h.conn = nil
-	}
-	if h.err == nil {
-		h.err = &holderError{h.database, errors.New("the snapshot of the database was given back already")}
+	if s.err == nil {
+		s.err = &snapshotError{s.database, errors.New("the snapshot of the database was given back already")}
 	}
 }
 
-// shut ends the session, and its transaction with it.
-func shut(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+// closeConn ends the session, and its transaction with it.
+func closeConn(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	_ = conn.Close(ctx)
 	select {
