@@ -12,8 +12,8 @@ const batchSize = 200
 // database is an entry of the databases list on its way into the document.
 type database struct {
 	databaseRow
-	// described is false for a database that is listed only.
-	described bool
+	// included is false for a database that is listed only.
+	included bool
 	out       *stream
 	warnings  warnings
 }
@@ -25,7 +25,7 @@ func (d *database) collect(ctx context.Context, c Connector) {
 	s, err := openSession(ctx, c, d.name)
 	if err != nil {
 		d.warnings.add("connecting", err)
-		_ = d.emit(ctx, nothing)
+		_ = d.emit(ctx, nullLists)
 		return
 	}
 	defer s.close()
@@ -61,7 +61,7 @@ func (d *database) relations(ctx context.Context, s *session) error {
 	err := r.read(ctx)
 	if err != nil && ctx.Err() == nil {
 		d.warnings.add("reading relations", err)
-		if worthLess(err) {
+		if canRetryWithoutDetails(err) {
 			r.details = false
 			if err = r.read(ctx); err != nil {
 				d.warnings.add("reading relations without details", err)
@@ -71,9 +71,9 @@ func (d *database) relations(ctx context.Context, s *session) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if r.unsized > 0 {
+	if r.withoutSize > 0 {
 		d.warnings.note(lockNotAvailable, "size, defaults and index definitions of %d relations not read, locked by other sessions: %s.%s%s",
-			r.unsized, r.firstUnsized[0], r.firstUnsized[1], more(r.unsized))
+			r.withoutSize, r.firstWithoutSize[0], r.firstWithoutSize[1], more(r.withoutSize))
 	}
 	switch {
 	case err == nil:
@@ -103,8 +103,8 @@ type relationReader struct {
 
 	count        int
 	last         [2]string // schema and name of the last one written
-	unsized      int
-	firstUnsized [2]string
+	withoutSize      int
+	firstWithoutSize [2]string
 }
 
 // read copies the relations after the last one. The rows come through a cursor,
@@ -140,10 +140,10 @@ func (r *relationReader) fetch(ctx context.Context) error {
 func (r *relationReader) write(ctx context.Context, row [][]byte) error {
 	name := [2]string{string(row[0]), string(row[1])}
 	if string(row[2]) == "t" {
-		if r.unsized == 0 {
-			r.firstUnsized = name
+		if r.withoutSize == 0 {
+			r.firstWithoutSize = name
 		}
-		r.unsized++
+		r.withoutSize++
 	}
 	before := listNext
 	if r.count == 0 {

@@ -15,7 +15,7 @@ const (
 	listBegin    = "[\n" + entryIndent + indent
 	listNext     = ",\n" + entryIndent + indent
 	listEnd      = "\n" + entryIndent + "]"
-	nothing      = ",\n" + entryIndent + `"extensions": null` +
+	nullLists      = ",\n" + entryIndent + `"extensions": null` +
 		",\n" + entryIndent + `"schemas": null` + relationsKey + "null"
 )
 
@@ -25,22 +25,22 @@ type printer struct {
 	begun bool
 }
 
-func (p *printer) head(h Header, found *server, known *warnings) {
+func (p *printer) header(h Header, server *server, known *warnings) {
 	p.field("version", Version)
 	p.field("created_at", h.CreatedAt.UTC().Format(time.RFC3339Nano))
 	p.field("connector", h.Connector)
 	p.field("host", h.Host)
 	p.field("port", h.Port)
-	p.field("server_version", found.ServerVersion)
-	p.field("server_version_num", found.ServerVersionNum)
+	p.field("server_version", server.ServerVersion)
+	p.field("server_version_num", server.ServerVersionNum)
 	if h.PgDumpVersion != "" {
 		p.field("pg_dump_version", h.PgDumpVersion)
 	}
 	if h.PgBasebackupVersion != "" {
 		p.field("pg_basebackup_version", h.PgBasebackupVersion)
 	}
-	p.field("cluster_system_identifier", found.systemIdentifier)
-	p.field("in_recovery", found.InRecovery)
+	p.field("cluster_system_identifier", server.systemIdentifier)
+	p.field("in_recovery", server.InRecovery)
 	if h.Database == "" {
 		p.field("database", nil)
 	} else {
@@ -60,12 +60,12 @@ func (p *printer) head(h Header, found *server, known *warnings) {
 		files = []File{}
 	}
 	printList(p, "files", files)
-	p.field("cluster_config", found.config)
-	printList(p, "roles", found.roles)
-	printList(p, "tablespaces", found.tablespaces)
+	p.field("cluster_config", server.config)
+	printList(p, "roles", server.roles)
+	printList(p, "tablespaces", server.tablespaces)
 }
 
-func (p *printer) tail(all []Warning) {
+func (p *printer) footer(all []Warning) {
 	if all == nil {
 		all = []Warning{}
 	}

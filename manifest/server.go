@@ -49,14 +49,14 @@ func collectServer(ctx context.Context, c Connector, r Request) *server {
 	if found.roles, err = list[Role](ctx, s, "roles"); err != nil {
 		found.warnings.add("reading roles", err)
 	}
-	found.retrying("reading tablespaces", func(details bool) error {
+	found.withRetry("reading tablespaces", func(details bool) error {
 		found.tablespaces, err = list[Tablespace](ctx, s, "tablespaces", strconv.FormatBool(details))
 		return err
 	})
-	found.retrying("reading databases", func(details bool) error {
+	found.withRetry("reading databases", func(details bool) error {
 		found.databases, err = readDatabases(ctx, s, details, r.Database)
 		if err == nil && details {
-			found.noteSizes()
+			found.warnMissingSizes()
 		}
 		return err
 	})
@@ -114,7 +114,7 @@ func (f *server) complete(h Header) {
 	}
 }
 
-func (f *server) noteSizes() {
+func (f *server) warnMissingSizes() {
 	for _, d := range f.databases {
 		if d.info.SizeBytes == nil {
 			f.warnings.note(insufficientPrivilege,
@@ -123,14 +123,14 @@ func (f *server) noteSizes() {
 	}
 }
 
-// retrying runs a query that can do with fewer details.
-func (f *server) retrying(doing string, run func(details bool) error) {
+// withRetry runs a query that can do with fewer details.
+func (f *server) withRetry(doing string, run func(details bool) error) {
 	err := run(true)
 	if err == nil {
 		return
 	}
 	f.warnings.add(doing, err)
-	if !worthLess(err) {
+	if !canRetryWithoutDetails(err) {
 		return
 	}
 	if err := run(false); err != nil {

@@ -59,9 +59,9 @@ func sqlState(err error) string {
 	return ""
 }
 
-// worthLess says whether a query may succeed when it asks for less: no locks, no
+// canRetryWithoutDetails says whether a query may succeed when it asks for less: no locks, no
 // files, nothing that takes privileges.
-func worthLess(err error) bool {
+func canRetryWithoutDetails(err error) bool {
 	code := sqlState(err)
 	return strings.HasPrefix(code, "58") || // an error of the server's file system
 		slices.Contains([]string{insufficientPrivilege, lockNotAvailable, queryCanceled, internalError, "3D000"}, code)

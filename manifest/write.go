@@ -79,7 +79,7 @@ func write(ctx context.Context, w io.Writer, c Connector, r Request) error {
 	for _, text := range r.Warnings {
 		known.note("", "%s", text)
 	}
-	p.head(r.Header, found, &known)
+	p.header(r.Header, found, &known)
 
 	databases := entries(found.databases, r.Databases)
 	all := append(known.list, found.warnings.list...)
@@ -89,7 +89,7 @@ func write(ctx context.Context, w io.Writer, c Connector, r Request) error {
 	for _, d := range databases {
 		all = append(all, d.warnings.list...)
 	}
-	p.tail(all)
+	p.footer(all)
 	return p.out.Flush()
 }
 
@@ -125,8 +125,8 @@ func collectAll(ctx context.Context, c Connector, databases []*database, jobs in
 	defer running.Wait()
 	slots := make(chan struct{}, jobs)
 	for _, d := range databases {
-		if !d.described {
-			_ = d.emit(ctx, nothing)
+		if !d.included {
+			_ = d.emit(ctx, nullLists)
 			d.out.close()
 			continue
 		}
@@ -144,7 +144,7 @@ func collectAll(ctx context.Context, c Connector, databases []*database, jobs in
 
 // entries joins what the server lists with what was asked for, in name order. A
 // database that the server did not list is looked into all the same.
-func entries(rows []databaseRow, described []string) []*database {
+func entries(rows []databaseRow, included []string) []*database {
 	byName := map[string]*database{}
 	add := func(row databaseRow) {
 		byName[row.name] = &database{
@@ -156,11 +156,11 @@ func entries(rows []databaseRow, described []string) []*database {
 	for _, row := range rows {
 		add(row)
 	}
-	for _, name := range described {
+	for _, name := range included {
 		if byName[name] == nil {
 			add(databaseRow{name: name, info: DatabaseInfo{Name: string(validUTF8([]byte(name)))}})
 		}
-		byName[name].described = true
+		byName[name].included = true
 	}
 	sorted := make([]*database, 0, len(byName))
 	for _, d := range byName {
