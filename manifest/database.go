@@ -14,8 +14,8 @@ type database struct {
 	databaseRow
 	// included is false for a database that is listed only.
 	included bool
-	out       *stream
-	warnings  warnings
+	out      *stream
+	warnings warnings
 }
 
 // collect fills out, and closes it in any case. Its result is the text of the
@@ -101,8 +101,8 @@ type relationReader struct {
 	// details asks for what needs locks.
 	details bool
 
-	count        int
-	last         [2]string // schema and name of the last one written
+	count            int
+	last             [2]string // schema and name of the last one written
 	withoutSize      int
 	firstWithoutSize [2]string
 }

@@ -125,6 +125,9 @@ type DatabaseInfo struct {
 	LocaleProvider *string `json:"locale_provider"`
 	// Locale is that of ICU or of the built-in provider, nil for libc.
 	Locale *string `json:"locale"`
+	// ICURules are an ICU locale's own collation rules; nil before PostgreSQL 16 and
+	// for none.
+	ICURules *string `json:"icu_rules"`
 	// CollationVersion is what the provider called itself when the database was
 	// created; nil before PostgreSQL 15 and for locales without one.
 	CollationVersion  *string `json:"collation_version"`

@@ -13,6 +13,24 @@ import (
 
 // The schema and the types name the same fields, and agree on which may be null.
 func TestSchemaAgreesWithTypes(t *testing.T) {
+	schemaAgrees(t, manifest.Schema(), map[string]reflect.Type{
+		"": reflect.TypeFor[manifest.Document](), "file": reflect.TypeFor[manifest.File](),
+		"cluster_config": reflect.TypeFor[manifest.ClusterConfig](), "role": reflect.TypeFor[manifest.Role](),
+		"tablespace": reflect.TypeFor[manifest.Tablespace](), "database": reflect.TypeFor[manifest.Database](),
+		"extension": reflect.TypeFor[manifest.Extension](), "schema": reflect.TypeFor[manifest.SchemaObject](),
+		"relation": reflect.TypeFor[manifest.Relation](), "column": reflect.TypeFor[manifest.Column](),
+		"constraint": reflect.TypeFor[manifest.Constraint](), "index": reflect.TypeFor[manifest.Index](),
+		"warning": reflect.TypeFor[manifest.Warning](),
+	})
+	schemaAgrees(t, manifest.SchemaOfCluster(), map[string]reflect.Type{
+		"": reflect.TypeFor[manifest.Cluster](), "database": reflect.TypeFor[manifest.ClusterDatabase](),
+		"schema": reflect.TypeFor[manifest.ClusterSchema](), "grant": reflect.TypeFor[manifest.Grant](),
+		"warning": reflect.TypeFor[manifest.Warning](),
+	})
+}
+
+func schemaAgrees(t *testing.T, text []byte, types map[string]reflect.Type) {
+	t.Helper()
 	type object struct {
 		Additional *bool                                 `json:"additionalProperties"`
 		Required   []string                              `json:"required"`
@@ -22,17 +40,8 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 		object
 		Defs map[string]object `json:"$defs"`
 	}
-	if err := json.Unmarshal(manifest.Schema(), &schema); err != nil {
+	if err := json.Unmarshal(text, &schema); err != nil {
 		t.Fatal(err)
-	}
-	types := map[string]reflect.Type{
-		"": reflect.TypeFor[manifest.Document](), "file": reflect.TypeFor[manifest.File](),
-		"cluster_config": reflect.TypeFor[manifest.ClusterConfig](), "role": reflect.TypeFor[manifest.Role](),
-		"tablespace": reflect.TypeFor[manifest.Tablespace](), "database": reflect.TypeFor[manifest.Database](),
-		"extension": reflect.TypeFor[manifest.Extension](), "schema": reflect.TypeFor[manifest.SchemaObject](),
-		"relation": reflect.TypeFor[manifest.Relation](), "column": reflect.TypeFor[manifest.Column](),
-		"constraint": reflect.TypeFor[manifest.Constraint](), "index": reflect.TypeFor[manifest.Index](),
-		"warning": reflect.TypeFor[manifest.Warning](),
 	}
 	schema.Defs[""] = schema.object
 	if len(types) != len(schema.Defs) {
@@ -52,10 +61,10 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 			if optional := strings.Contains(f.Tag.Get("json"), "omitempty"); optional == required {
 				t.Errorf("%s.%s: required in the schema: %v, optional in the type: %v", name, field, required, optional)
 			}
-			text := string(def.Properties[field]["type"]) + string(def.Properties[field]["enum"])
-			if pointer := f.Type.Kind() == reflect.Pointer; pointer && !strings.Contains(text, "null") ||
-				!pointer && f.Type.Kind() != reflect.Slice && strings.Contains(text, "null") {
-				t.Errorf("%s.%s: %s in the schema, %s in the type", name, field, text, f.Type)
+			kind := string(def.Properties[field]["type"]) + string(def.Properties[field]["enum"])
+			if pointer := f.Type.Kind() == reflect.Pointer; pointer && !strings.Contains(kind, "null") ||
+				!pointer && f.Type.Kind() != reflect.Slice && strings.Contains(kind, "null") {
+				t.Errorf("%s.%s: %s in the schema, %s in the type", name, field, kind, f.Type)
 			}
 		}
 	}

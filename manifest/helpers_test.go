@@ -63,16 +63,21 @@ func collect(t *testing.T, c manifest.Connector, r manifest.Request) (*manifest.
 
 func validate(t *testing.T, text string) {
 	t.Helper()
-	definition, err := jsonschema.UnmarshalJSON(bytes.NewReader(manifest.Schema()))
+	validateWith(t, manifest.Schema(), text)
+}
+
+func validateWith(t *testing.T, schema []byte, text string) {
+	t.Helper()
+	definition, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
-	if err := compiler.AddResource("manifest.schema.json", definition); err != nil {
+	if err := compiler.AddResource("schema.json", definition); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := compiler.Compile("manifest.schema.json")
+	compiled, err := compiler.Compile("schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}

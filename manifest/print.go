@@ -15,7 +15,7 @@ const (
 	listBegin    = "[\n" + entryIndent + indent
 	listNext     = ",\n" + entryIndent + indent
 	listEnd      = "\n" + entryIndent + "]"
-	nullLists      = ",\n" + entryIndent + `"extensions": null` +
+	nullLists    = ",\n" + entryIndent + `"extensions": null` +
 		",\n" + entryIndent + `"schemas": null` + relationsKey + "null"
 )
 

@@ -36,13 +36,14 @@ type databaseRow struct {
 // not read is nil and has a warning.
 func collectServer(ctx context.Context, c Connector, r Request) *server {
 	found := &server{warnings: warnings{scope: "server"}}
-	s := found.connect(ctx, c, r)
+	s := found.connect(ctx, c, r.Maintenance, r.Databases)
 	if s == nil {
 		return found
 	}
 	defer s.close()
 
 	found.identity(ctx, s)
+	found.readSystemIdentifier(ctx, s)
 	found.settings(ctx, s)
 
 	var err error
@@ -53,21 +54,26 @@ func collectServer(ctx context.Context, c Connector, r Request) *server {
 		found.tablespaces, err = list[Tablespace](ctx, s, "tablespaces", strconv.FormatBool(details))
 		return err
 	})
-	found.withRetry("reading databases", func(details bool) error {
-		found.databases, err = readDatabases(ctx, s, details, r.Database)
+	found.listDatabases(ctx, s, r.Database)
+	return found
+}
+
+// listDatabases lists the one that is named, "" for all of them.
+func (f *server) listDatabases(ctx context.Context, s *session, only string) {
+	f.withRetry("reading databases", func(details bool) (err error) {
+		f.databases, err = readDatabases(ctx, s, details, only)
 		if err == nil && details {
-			found.warnMissingSizes()
+			f.warnMissingSizes()
 		}
 		return err
 	})
-	return found
 }
 
 // connect falls back to the databases of the backup: not everyone may connect
 // to the maintenance database.
-func (f *server) connect(ctx context.Context, c Connector, r Request) *session {
+func (f *server) connect(ctx context.Context, c Connector, maintenance string, others []string) *session {
 	tried := []string{}
-	for _, name := range append([]string{r.Maintenance}, r.Databases...) {
+	for _, name := range append([]string{maintenance}, others...) {
 		if slices.Contains(tried, name) {
 			continue
 		}
@@ -94,7 +100,10 @@ func (f *server) identity(ctx context.Context, s *session) {
 	if err != nil {
 		f.warnings.add("reading the server's version", err)
 	}
-	err = s.each(ctx, query("control", s.major), func(row [][]byte) error {
+}
+
+func (f *server) readSystemIdentifier(ctx context.Context, s *session) {
+	err := s.each(ctx, query("control", s.major), func(row [][]byte) error {
 		id := string(row[0])
 		f.systemIdentifier = &id
 		return nil

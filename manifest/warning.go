@@ -64,5 +64,6 @@ func sqlState(err error) string {
 func canRetryWithoutDetails(err error) bool {
 	code := sqlState(err)
 	return strings.HasPrefix(code, "58") || // an error of the server's file system
+		strings.HasPrefix(code, "53") || // too many open files, no memory
 		slices.Contains([]string{insufficientPrivilege, lockNotAvailable, queryCanceled, internalError, "3D000"}, code)
 }

@@ -25,6 +25,7 @@ type arrivals struct {
 	pathGiven       bool                   // plakar was asked for a path, and not for a whole snapshot
 	globalsArrived  bool
 	manifestArrived bool
+	cluster         *manifest.Cluster // nil until it arrives, and in older snapshots
 	planned         []manifest.File // from the manifest
 }
 

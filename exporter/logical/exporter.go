@@ -16,6 +16,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // Exporter restores to a server. It implements plugin.Target.
@@ -116,6 +117,11 @@ func (e *Exporter) receive(ctx context.Context, pathname string, content io.Read
 	case document:
 		ack(e.readManifest(content))
 		return nil
+	case clusterDescription:
+		var err error
+		e.cluster, err = manifest.ReadCluster(content)
+		ack(err)
+		return e.tasks.errIfExitOnError(err)
 	case globalsScript:
 		return e.receiveGlobals(ctx, content, ack)
 	case dump:

@@ -12,10 +12,11 @@ import (
 type kind int
 
 const (
-	unknown       kind = iota
-	document           // manifest.json
-	globalsScript      // roles and tablespaces
-	dump               // one database
+	unknown            kind = iota
+	document                // manifest.json
+	clusterDescription      // 00000-cluster.json
+	globalsScript           // roles and tablespaces
+	dump                    // one database
 	dumpPart
 	physical // part of a data directory
 )
@@ -27,6 +28,8 @@ func route(pathname string) (kind, string) {
 	switch {
 	case base == path.Base(recordname.Manifest) && path.Dir(pathname) == "/":
 		return document, ""
+	case base == path.Base(recordname.Cluster):
+		return clusterDescription, ""
 	case base == path.Base(recordname.Globals):
 		return globalsScript, ""
 	}

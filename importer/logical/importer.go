@@ -152,6 +152,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	records := []*connectors.Record{
 		directory("/", started),
 		record(recordname.Manifest, started, i.manifest(ctx, s, &p, tools, started)),
+		record(recordname.Cluster, started, i.cluster(ctx, s, &p)),
 	}
 	var globals *dumpStream
 	if p.globals {
@@ -198,6 +199,14 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 	}
 	return manifest.NewReader(ctx, func(ctx context.Context, w io.Writer) error {
 		return manifest.Write(ctx, w, s.info, request)
+	})
+}
+
+// cluster returns the content of 00000-cluster.json.
+func (i *Importer) cluster(ctx context.Context, s *server, p *plan) io.ReadCloser {
+	request := manifest.ClusterRequest{Maintenance: s.database, Files: p.paths(), Jobs: i.options.Jobs}
+	return manifest.NewReader(ctx, func(ctx context.Context, w io.Writer) error {
+		return manifest.WriteCluster(ctx, w, s.info, request)
 	})
 }
 

@@ -80,6 +80,16 @@ func (p *plan) names() []string {
 	return names
 }
 
+// paths lists each dump once, whether it is one file or a directory.
+func (p *plan) paths() []manifest.File {
+	files := make([]manifest.File, 0, len(p.dumps))
+	for _, d := range p.dumps {
+		files = append(files, manifest.File{Path: d.path, Database: d.database})
+	}
+	return files
+}
+
+// files lists the globals and the dumps, or their parts.
 func (p *plan) files() []manifest.File {
 	var files []manifest.File
 	if p.globals {

@@ -15,7 +15,9 @@ import (
 // Names of the records of a logical snapshot.
 const (
 	Manifest = "/manifest.json"
-	Globals  = "/00000-globals.sql"
+	// Cluster sorts before the globals and the dumps, so that a restore has it first.
+	Cluster = "/00000-cluster.json"
+	Globals = "/00000-globals.sql"
 )
 
 const suffix = ".dump"

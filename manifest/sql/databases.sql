@@ -8,6 +8,8 @@ FROM (
             ELSE d.datlocprovider::text END AS locale_provider,                                -- since 15
         d.daticulocale AS locale,                                                              -- since 15 before 17
         d.datlocale AS locale,                                                                 -- since 17
+        d.daticurules AS icu_rules,                                                            -- since 16
+        NULL AS icu_rules,                                                                     -- before 16
         d.datcollversion AS collation_version,                                                 -- since 15
         'libc' AS locale_provider, NULL AS locale, NULL AS collation_version,                  -- before 15
         d.datallowconn AS allow_conn, d.datistemplate AS is_template, s.spcname AS default_tablespace,

@@ -131,7 +131,7 @@ func TestWaysToConnect(t *testing.T) {
 			p.MustRun("source", "ping", "mypg")
 			p.MustRun("destination", "ping", "dst")
 			snapshot := p.MustBackup("@mypg")
-			if paths := strings.Join(p.Ls(snapshot), " "); paths != "/00000-globals.sql /00001-shop.dump /manifest.json" {
+			if paths := strings.Join(p.Ls(snapshot), " "); paths != "/00000-cluster.json /00000-globals.sql /00001-shop.dump /manifest.json" {
 				t.Errorf("the snapshot holds %s", paths)
 			}
 			p.MustRestore("@dst", snapshot)

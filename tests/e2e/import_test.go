@@ -32,8 +32,8 @@ func TestImportOptions(t *testing.T) {
 	p.SourceAdd("all", src.URL(""), src.BinDirOption())
 	p.SourceAdd("shop", src.URL("shop"), src.BinDirOption())
 
-	all := []string{"/00000-globals.sql", "/00001-other.dump", "/00002-postgres.dump", "/00003-shop.dump", "/00004-template1.dump", "/manifest.json"}
-	one := []string{"/00000-globals.sql", "/00001-shop.dump", "/manifest.json"}
+	all := []string{"/00000-cluster.json", "/00000-globals.sql", "/00001-other.dump", "/00002-postgres.dump", "/00003-shop.dump", "/00004-template1.dump", "/manifest.json"}
+	one := []string{"/00000-cluster.json", "/00000-globals.sql", "/00001-shop.dump", "/manifest.json"}
 	for name, c := range map[string]struct {
 		source  string
 		options []string
@@ -44,12 +44,12 @@ func TestImportOptions(t *testing.T) {
 		"all":                  {"@all", nil, all, []string{"TABLE a one", "TABLE DATA a one"}, nil},
 		"database":             {"@all", []string{"database=shop"}, one, []string{"TABLE a one"}, nil},
 		"database in the URI":  {"@shop", nil, one, []string{"TABLE a one"}, nil},
-		"exclude_databases":    {"@all", []string{"exclude_databases=other, template1,nosuch"}, []string{"/00000-globals.sql", "/00001-postgres.dump", "/00002-shop.dump", "/manifest.json"}, nil, nil},
+		"exclude_databases":    {"@all", []string{"exclude_databases=other, template1,nosuch"}, []string{"/00000-cluster.json", "/00000-globals.sql", "/00001-postgres.dump", "/00002-shop.dump", "/manifest.json"}, nil, nil},
 		"exclusion of the one": {"@shop", []string{"exclude_databases=shop"}, one, nil, nil},
 		"compress":             {"@shop", []string{"compress=true"}, one, []string{"TABLE DATA a one"}, []string{"Compression: 0", "Compression: none"}},
 		"no compression":       {"@shop", nil, one, nil, []string{"Compression: gzip", "Compression: -1"}},
 		"schema_only":          {"@shop", []string{"schema_only=true"}, one, []string{"TABLE a one"}, []string{"TABLE DATA"}},
-		"data_only":            {"@shop", []string{"data_only=true"}, []string{"/00001-shop.dump", "/manifest.json"}, []string{"TABLE DATA a one"}, []string{"TABLE a one"}},
+		"data_only":            {"@shop", []string{"data_only=true"}, []string{"/00000-cluster.json", "/00001-shop.dump", "/manifest.json"}, []string{"TABLE DATA a one"}, []string{"TABLE a one"}},
 		"schemas":              {"@shop", []string{"schemas=a"}, one, []string{"TABLE a one", "TABLE a two"}, []string{"TABLE b one"}},
 		"exclude_schemas":      {"@shop", []string{"exclude_schemas=a,nosuch"}, one, []string{"TABLE b one"}, []string{"TABLE a one"}},
 		"tables":               {"@shop", []string{`tables=a.o*,"b"."one"`}, one, []string{"TABLE a one", "TABLE b one"}, []string{"TABLE a two"}},
@@ -63,6 +63,7 @@ func TestImportOptions(t *testing.T) {
 				t.Errorf("the snapshot holds %q, want %q", got, c.paths)
 			}
 			validate(t, p.Cat(snapshot, "/manifest.json"))
+			validateCluster(t, p.Cat(snapshot, "/00000-cluster.json"))
 			if len(c.has)+len(c.lacks) == 0 {
 				return
 			}

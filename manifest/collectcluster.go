@@ -1,0 +1,115 @@
+package manifest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// ClusterRequest says what [WriteCluster] is to collect.
+type ClusterRequest struct {
+	// Maintenance is the database that the server-wide queries run in. When it
+	// refuses the connection, the first of Databases are tried.
+	Maintenance string
+	// Files are the databases of the backup with the paths of their dumps.
+	Files []File
+	// Jobs is how many databases are looked into at the same time, at least one.
+	Jobs int
+}
+
+// WriteCluster collects 00000-cluster.json from the server and writes it to w. Like
+// [Write] it fails only when w fails or ctx ends. When it returns, all its sessions
+// are closed.
+func WriteCluster(ctx context.Context, w io.Writer, c Connector, r ClusterRequest) error {
+	cluster := collectCluster(ctx, c, r)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("writing the description of the cluster: %w", err)
+	}
+	out := json.NewEncoder(w)
+	out.SetIndent("", indent)
+	out.SetEscapeHTML(false)
+	if err := out.Encode(cluster); err != nil {
+		return fmt.Errorf("writing the description of the cluster: %w", err)
+	}
+	return nil
+}
+
+func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster {
+	names := make([]string, 0, len(r.Files))
+	for _, file := range r.Files {
+		names = append(names, file.Database)
+	}
+	server := collectDatabases(ctx, c, r.Maintenance, names)
+	infos := make(map[string]DatabaseInfo, len(server.databases))
+	for _, row := range server.databases {
+		infos[row.name] = row.info
+	}
+	cluster := &Cluster{
+		Version: ClusterVersion, ServerVersion: server.ServerVersion, ServerVersionNum: server.ServerVersionNum,
+		Databases: make([]ClusterDatabase, len(r.Files)),
+	}
+	found := make([]warnings, len(r.Files))
+	slots := make(chan struct{}, max(r.Jobs, 1))
+	var running sync.WaitGroup
+	for n, file := range r.Files {
+		d := &cluster.Databases[n]
+		d.Path, d.DatabaseInfo = file.Path, infos[file.Database]
+		d.Name = string(validUTF8([]byte(file.Database)))
+		found[n].scope = "database " + d.Name
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			d.collect(ctx, c, file.Database, &found[n])
+		})
+	}
+	running.Wait()
+	cluster.Warnings = append([]Warning{}, server.warnings.list...)
+	for _, w := range found {
+		cluster.Warnings = append(cluster.Warnings, w.list...)
+	}
+	return cluster
+}
+
+// collectDatabases asks for what can be seen of every database without a look into it.
+func collectDatabases(ctx context.Context, c Connector, maintenance string, names []string) *server {
+	server := &server{warnings: warnings{scope: "server"}}
+	s := server.connect(ctx, c, maintenance, names)
+	if s == nil {
+		return server
+	}
+	defer s.close()
+	server.identity(ctx, s)
+	only := ""
+	if len(names) == 1 {
+		only = names[0]
+	}
+	server.listDatabases(ctx, s, only)
+	return server
+}
+
+// collect looks into the database.
+func (d *ClusterDatabase) collect(ctx context.Context, c Connector, name string, w *warnings) {
+	s, err := openSession(ctx, c, name)
+	if err != nil {
+		w.add("connecting", err)
+		return
+	}
+	defer s.close()
+	err = s.each(ctx, "SELECT current_setting('lc_monetary')", func(row [][]byte) error {
+		value := string(validUTF8(row[0]))
+		d.LCMonetary = &value
+		return nil
+	})
+	if err != nil {
+		w.add("reading lc_monetary", err)
+	}
+	if d.Schemas, err = list[ClusterSchema](ctx, s, "cluster_schemas"); err != nil {
+		w.add("reading schemas", err)
+	}
+}
