@@ -50,6 +50,9 @@ type Request struct {
 	// Databases are those to look into. The others have an entry only, and
 	// when a single one is selected not even that.
 	Databases []string
+	// LastWarnings, if not nil, returns warnings about the backup that are known only
+	// when everything else has been collected.
+	LastWarnings func(context.Context) []string
 	// Jobs is how many databases are collected at the same time, at least one.
 	Jobs int
 }
@@ -88,6 +91,13 @@ func write(ctx context.Context, w io.Writer, c Connector, r Request) error {
 	}
 	for _, d := range databases {
 		all = append(all, d.warnings.list...)
+	}
+	if r.LastWarnings != nil {
+		last := warnings{scope: "backup"}
+		for _, text := range r.LastWarnings(ctx) {
+			last.note("", "%s", text)
+		}
+		all = append(all, last.list...)
 	}
 	p.footer(all)
 	return p.out.Flush()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,10 +24,11 @@ type arrivals struct {
 	parted          map[string]*partedDump // those among them that have several files
 	directories     map[string]bool        // paths of the directories that arrived
 	pathGiven       bool                   // plakar was asked for a path, and not for a whole snapshot
+	dropped         []string               // databases whose files are empty
 	globalsArrived  bool
 	manifestArrived bool
 	cluster         *manifest.Cluster // nil until it arrives, and in older snapshots
-	planned         []manifest.File // from the manifest
+	planned         []manifest.File   // from the manifest
 }
 
 func newArrivals(begun time.Time) *arrivals {
@@ -100,6 +102,7 @@ func (a *arrivals) checkMissing(o *options.Export) error {
 	var missing []string
 	for _, file := range a.planned {
 		switch kind, database := route(file.Path); {
+		case slices.Contains(a.dropped, database):
 		case kind == globalsScript && !a.globalsArrived && o.Globals != options.GlobalsNone:
 			missing = append(missing, "the globals")
 		case kind == dump && a.arrived[database] == "" && selects(o, database):

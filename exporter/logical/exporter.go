@@ -113,12 +113,17 @@ func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, conte
 
 // receive takes in a file by its name.
 func (e *Exporter) receive(ctx context.Context, pathname string, content io.Reader, ack func(error)) error {
-	switch kind, database := route(pathname); kind {
+	kind, database := route(pathname)
+	content, err := e.passOverDropped(kind, database, pathname, content)
+	if content == nil || err != nil {
+		ack(err)
+		return e.tasks.errIfExitOnError(err)
+	}
+	switch kind {
 	case document:
 		ack(e.readManifest(content))
 		return nil
 	case clusterDescription:
-		var err error
 		e.cluster, err = manifest.ReadCluster(content)
 		ack(err)
 		return e.tasks.errIfExitOnError(err)

@@ -35,6 +35,7 @@ type Importer struct {
 	slots    chan struct{} // one for each client process
 	dumps    int           // planned by Backup
 
+	dropped    droppedDatabases
 	streams    []*dumpStream      // of the records that were handed out
 	prefetcher sync.WaitGroup     // starts some of them ahead
 	cancel     context.CancelFunc // ends that; nil before Backup
@@ -195,7 +196,8 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 			Database: i.info.Database(), DumpFormat: "custom", PgDumpVersion: tools.Version,
 			Options: i.options.Summary(), Files: p.files(), Warnings: p.warnings,
 		},
-		Maintenance: s.database, Databases: p.names(), Jobs: i.options.Jobs,
+		LastWarnings: func(ctx context.Context) []string { return i.droppedSoFar(ctx, s, p) },
+		Maintenance:  s.database, Databases: p.names(), Jobs: i.options.Jobs,
 	}
 	return manifest.NewReader(ctx, func(ctx context.Context, w io.Writer) error {
 		return manifest.Write(ctx, w, s.info, request)
@@ -220,9 +222,19 @@ func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtool
 // dump returns the content of one database's record.
 func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Installation) *dumpStream {
 	info := s.info.WithDatabase(d.database)
-	return i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
+	stream := i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.DumpArgs(&i.options, info.ConnString())}, nil
 	})
+	i.watch(s, d, stream)
+	return stream
+}
+
+// watch lets the stream be empty if the database is gone.
+func (i *Importer) watch(s *server, d *dump, stream *dumpStream) {
+	stream.dump = d
+	if i.info.Database() == "" {
+		stream.isDropped = func(ctx context.Context) bool { return i.isDropped(ctx, s, d) }
+	}
 }
 
 // stream returns the output of a client process, which waits for one of the slots.

@@ -123,5 +123,6 @@ func (i *Importer) part(ctx context.Context, s *server, snapshot *snapshotSessio
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.PartArgs(&i.options, part, info.ConnString())}, nil
 	})
 	stream.snapshot = snapshot
+	i.watch(s, d, stream)
 	return stream
 }

@@ -11,6 +11,14 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
+const (
+	// template0 is not saved even if somebody lets sessions into it: a restore that
+	// replaced it would leave a server whose CREATE DATABASE is not to be trusted.
+	template0 = "template0"
+	// providersDatabase is Amazon's own; see options.ImportAWS.
+	providersDatabase = "rdsadmin"
+)
+
 // plan is what a backup consists of.
 type plan struct {
 	globals   bool // roles and tablespaces
@@ -22,6 +30,7 @@ type plan struct {
 type dump struct {
 	path     string // of the record, or of the directory with the parts
 	database string
+	oid      uint32
 	small    bool    // smallDatabase or less
 	tables   []table // that have a file of their own; none: the dump is one file
 }
@@ -33,15 +42,24 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 	if p.globals && !p.passwords {
 		p.warnings = append(p.warnings, "the user may not read pg_authid: the roles are saved without their passwords")
 	}
+	if selected == template0 {
+		return plan{}, errors.New(`option "database": template0 is not backed up: every server has its own, which CREATE DATABASE needs as it is`)
+	}
 	names := []string{selected}
-	small := make(map[string]bool)
+	known := make(map[string]database)
 	for _, d := range s.databases {
-		small[d.name] = d.small
+		known[d.name] = d
 	}
 	if selected == "" {
 		var skipped []string
 		names, skipped = selectDatabases(s.databases, o.ExcludeDatabases)
 		p.warnings = append(p.warnings, skipped...)
+		for _, name := range o.ExcludeDatabases {
+			// The default of postgres+aws is no typing error where it is not needed.
+			if _, there := known[name]; !there && name != providersDatabase {
+				p.warnings = append(p.warnings, fmt.Sprintf(`option "exclude_databases": there is no database %q`, name))
+			}
+		}
 	}
 	for _, name := range s.withSubscriptions {
 		if slices.Contains(names, name) {
@@ -52,7 +70,7 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 		return plan{}, errors.New(`option "exclude_databases": no database is left to back up`)
 	}
 	for i, name := range names {
-		p.dumps = append(p.dumps, dump{path: recordname.Dump(i+1, name), database: name, small: small[name]})
+		p.dumps = append(p.dumps, dump{path: recordname.Dump(i+1, name), database: name, oid: known[name].oid, small: known[name].small})
 	}
 	return p, nil
 }
@@ -62,7 +80,7 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 func selectDatabases(all []database, excluded []string) (names, skipped []string) {
 	for _, d := range all {
 		switch {
-		case !d.allowConn || slices.Contains(excluded, d.name):
+		case !d.allowConn || d.name == template0 || slices.Contains(excluded, d.name):
 		case d.invalid:
 			skipped = append(skipped, fmt.Sprintf("database %q is skipped: an interrupted DROP DATABASE left it invalid", d.name))
 		default:

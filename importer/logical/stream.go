@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
@@ -33,6 +34,11 @@ type dumpStream struct {
 	snapshot *snapshotSession
 	ctx      context.Context
 
+	// dump is what the output belongs to, nil for the globals. isDropped, if not nil,
+	// asks the server whether its database is gone.
+	dump      *dump
+	isDropped func(context.Context) bool
+
 	starting, requesting, releasing, parting sync.Once
 
 	requested chan struct{} // closed when plakar reads or closes it
@@ -41,8 +47,9 @@ type dumpStream struct {
 	mu       sync.Mutex
 	acquired bool // a slot
 
+	begun atomic.Bool // something was read
+
 	reading sync.Mutex // guards what follows
-	begun   bool       // something was read
 	end     error      // io.EOF, or a failure; stays
 }
 
@@ -111,12 +118,14 @@ func (s *dumpStream) Read(p []byte) (int, error) {
 		return 0, s.end
 	}
 	n, err := s.process.Read(p)
-	if !s.begun && s.snapshot != nil {
+	if s.snapshot != nil && !s.begun.Load() {
 		// Nothing but the rows and the definitions makes a part another: what did not
 		// change is not stored again. A read fills p, as far as there is something.
 		dumparchive.ClearTimestamp(p[:n])
 	}
-	s.begun = s.begun || n > 0
+	if n > 0 {
+		s.begun.Store(true)
+	}
 	if err != nil {
 		s.end = s.result(err)
 		s.leaveSnapshot()
@@ -134,6 +143,9 @@ func (s *dumpStream) result(err error) error {
 			return io.EOF
 		}
 		return fmt.Errorf("%s: %w", s.label, err)
+	}
+	if !s.begun.Load() && s.isDropped != nil && s.ctx.Err() == nil && s.isDropped(s.ctx) {
+		return io.EOF
 	}
 	err = fmt.Errorf("%s: %w", s.label, err)
 	if s.snapshot != nil {

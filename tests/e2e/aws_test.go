@@ -144,7 +144,7 @@ func TestAWSLongBackup(t *testing.T) {
 	proxy.OnAdmitted(func() { time.Sleep(time.Second) })
 	p.SourceAdd("aws", proxy.URL("postgres", ""), "region=eu-west-3", tools(t), "jobs=1")
 	paths := p.Ls(p.MustBackup("@aws"))
-	if len(paths) != 7 {
+	if len(paths) != 8 {
 		t.Errorf("%q", paths)
 	}
 	logins := proxy.Logins()

@@ -148,7 +148,7 @@ func TestStrayDatabaseVariable(t *testing.T) {
 	p := harness.NewPlakar(t)
 	p.Env = []string{"PGDATABASE=shop", "PGSERVICEFILE=/nonexistent"}
 	p.SourceAdd("mypg", src.URL(""), src.BinDirOption())
-	if paths := p.Ls(p.MustBackup("@mypg")); len(paths) != 5 {
+	if paths := p.Ls(p.MustBackup("@mypg")); len(paths) != 6 {
 		t.Errorf("the snapshot holds %q", paths)
 	}
 }
