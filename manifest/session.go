@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 const (
@@ -18,13 +20,12 @@ const (
 	statementTimeout = 2 * time.Minute
 	// Short, because a relation known to be locked is not touched at all.
 	lockTimeout = 2 * time.Second
-	// How long closing may take when the server does not answer.
-	closeTimeout = 5 * time.Second
 )
 
 // session is a connection that is set up for the collection. It speaks the
 // protocol directly: one round trip a query, every value as text.
 type session struct {
+	ctx   context.Context // of the collection
 	conn  *pgx.Conn
 	major int
 }
@@ -36,7 +37,7 @@ func openSession(ctx context.Context, c Connector, database string) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	s := &session{conn: conn}
+	s := &session{ctx: ctx, conn: conn}
 	if err := s.prepare(connectCtx); err != nil {
 		s.close()
 		return nil, fmt.Errorf("setting up the session: %w", err)
@@ -90,7 +91,7 @@ func (s *session) each(ctx context.Context, sql string, f func(row [][]byte) err
 // close ends the session and waits, within limits, until it is over: after a
 // cancelled query pgx asks the server to stop it in the background.
 func (s *session) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	ctx, cancel := shutdown.CleanupContext(s.ctx)
 	defer cancel()
 	_ = s.conn.Close(ctx)
 	select {

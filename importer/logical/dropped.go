@@ -30,7 +30,7 @@ func (i *Importer) findDropped(ctx context.Context, s *server, dumps ...*dump) {
 	if err != nil {
 		return
 	}
-	defer closeConn(context.WithoutCancel(ctx), conn)
+	defer closeConn(ctx, conn)
 	there, err := listDatabases(ctx, conn)
 	if err != nil {
 		return

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 const (
@@ -25,9 +26,6 @@ const (
 	// childLockTimeout is how long a process waits for a lock when the user sets no
 	// limit. Whoever is in its way most likely waits for the session that holds the snapshot.
 	childLockTimeout = time.Minute
-	// closeTimeout is how long the end of a session may take, which the plugin may
-	// have to wait for while it is being ended.
-	closeTimeout = 2 * time.Second
 )
 
 // SQLSTATEs of a table that is not there any more.
@@ -93,7 +91,7 @@ func (s *snapshotSession) begin(ctx context.Context) (snapshot string, err error
 	conn, err := s.open(ctx)
 	if err == nil {
 		if err = s.lockAndExport(ctx, conn); err != nil {
-			closeConn(context.WithoutCancel(ctx), conn)
+			closeConn(ctx, conn)
 		}
 	}
 	switch {
@@ -256,7 +254,7 @@ func (s *snapshotSession) addWaiters(ctx context.Context, err error) error {
 // session ends.
 func (s *snapshotSession) partEnded(ctx context.Context) {
 	if s.left.Add(-1) == 0 {
-		s.close(context.WithoutCancel(ctx))
+		s.close(ctx)
 	}
 }
 
@@ -272,9 +270,9 @@ func (s *snapshotSession) close(ctx context.Context) {
 	}
 }
 
-// closeConn ends the session, and its transaction with it.
+// closeConn ends the session, and its transaction with it, though ctx may have ended.
 func closeConn(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	ctx, cancel := shutdown.CleanupContext(ctx)
 	defer cancel()
 	_ = conn.Close(ctx)
 	select {
