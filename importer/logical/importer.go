@@ -145,6 +145,10 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 			return err
 		}
 	}
+	if p.completion, err = completeSelection(ctx, &i.options, s, tools, i.info.Database()); err != nil {
+		return err
+	}
+	p.warnings = append(p.warnings, p.completion.warnings...)
 	for _, warning := range p.warnings {
 		slog.Warn(warning)
 	}
@@ -163,7 +167,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	}
 	var dumps []*dumpStream
 	for n := range p.dumps {
-		streams, r := i.recordsFor(ctx, s, &p.dumps[n], tools, started)
+		streams, r := i.recordsFor(ctx, s, &p, &p.dumps[n], tools, started)
 		dumps, records = append(dumps, streams...), append(records, r...)
 	}
 	i.streams = append(i.streams, dumps...)
@@ -179,11 +183,11 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 
 // recordsFor returns the records of a database, and the processes that they are the
 // output of.
-func (i *Importer) recordsFor(ctx context.Context, s *server, d *dump, tools pgtools.Installation, started time.Time) ([]*dumpStream, []*connectors.Record) {
+func (i *Importer) recordsFor(ctx context.Context, s *server, p *plan, d *dump, tools pgtools.Installation, started time.Time) ([]*dumpStream, []*connectors.Record) {
 	if len(d.tables) > 0 {
 		return i.parts(ctx, s, d, tools, started)
 	}
-	t := i.dump(ctx, s, d, tools)
+	t := i.dump(ctx, s, p, d, tools)
 	t.small = d.small || i.options.SchemaOnly
 	return []*dumpStream{t}, []*connectors.Record{record(d.path, started, t)}
 }
@@ -220,10 +224,11 @@ func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtool
 }
 
 // dump returns the content of one database's record.
-func (i *Importer) dump(ctx context.Context, s *server, d *dump, tools pgtools.Installation) *dumpStream {
+func (i *Importer) dump(ctx context.Context, s *server, p *plan, d *dump, tools pgtools.Installation) *dumpStream {
 	info := s.info.WithDatabase(d.database)
 	stream := i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
-		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.DumpArgs(&i.options, info.ConnString())}, nil
+		args := pgtools.DumpArgs(&i.options, info.ConnString())
+		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: append(args, pgtools.CompletionArgs(p.completion.extensions, p.completion.tables)...)}, nil
 	})
 	i.watch(s, d, stream)
 	return stream

@@ -24,7 +24,9 @@ type plan struct {
 	globals   bool // roles and tablespaces
 	passwords bool // the roles' passwords among them
 	dumps     []dump
-	warnings  []string
+	// completion is of the one database whose parts the options select.
+	completion completion
+	warnings   []string
 }
 
 type dump struct {
