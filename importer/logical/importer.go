@@ -153,24 +153,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 		slog.Warn(warning)
 	}
 	p.warnings = append(p.warnings, i.warnings...)
-	started := time.Now()
-	records := []*connectors.Record{
-		directory("/", started),
-		record(recordname.Manifest, started, i.manifest(ctx, s, &p, tools, started)),
-		record(recordname.Cluster, started, i.cluster(ctx, s, &p)),
-	}
-	var globals *dumpStream
-	if p.globals {
-		globals = i.globals(ctx, s, &p, tools)
-		i.streams = append(i.streams, globals)
-		records = append(records, record(recordname.Globals, started, globals))
-	}
-	var dumps []*dumpStream
-	for n := range p.dumps {
-		streams, r := i.recordsFor(ctx, s, &p, &p.dumps[n], tools, started)
-		dumps, records = append(dumps, streams...), append(records, r...)
-	}
-	i.streams = append(i.streams, dumps...)
+	globals, dumps, records := i.records(ctx, s, &p, tools)
 	ctx, i.cancel = context.WithCancel(ctx)
 	i.prefetcher.Go(func() { prefetch(ctx, globals, dumps, i.options.Jobs) })
 	for _, r := range records {
@@ -179,6 +162,28 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 		}
 	}
 	return nil
+}
+
+// records returns all records of the backup, and what of them is the output of
+// processes: the globals, nil without any, and the dumps and parts of dumps.
+func (i *Importer) records(ctx context.Context, s *server, p *plan, tools pgtools.Installation) (globals *dumpStream, dumps []*dumpStream, records []*connectors.Record) {
+	started := time.Now()
+	records = []*connectors.Record{
+		directory("/", started),
+		record(recordname.Manifest, started, i.manifest(ctx, s, p, tools, started)),
+		record(recordname.Cluster, started, i.cluster(ctx, s, p)),
+	}
+	if p.globals {
+		globals = i.globals(ctx, s, p, tools)
+		i.streams = append(i.streams, globals)
+		records = append(records, record(recordname.Globals, started, globals))
+	}
+	for n := range p.dumps {
+		streams, r := i.recordsFor(ctx, s, p, &p.dumps[n], tools, started)
+		dumps, records = append(dumps, streams...), append(records, r...)
+	}
+	i.streams = append(i.streams, dumps...)
+	return globals, dumps, records
 }
 
 // recordsFor returns the records of a database, and the processes that they are the

@@ -94,8 +94,8 @@ func (s *selection) chooses(g *graph, root object, o *options.Import) bool {
 		return root.class == classRelation && s.tables[root.oid]
 	}
 	schema, inSchema := g.namespace[root]
-	if len(o.Schemas) > 0 && !(inSchema && s.schemas[schema]) {
-		return false
+	if len(o.Schemas) > 0 {
+		return inSchema && s.schemas[schema] && !s.excludedSchemas[schema]
 	}
 	return !s.excludedSchemas[schema]
 }

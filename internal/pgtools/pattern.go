@@ -8,28 +8,22 @@ import "strings"
 // Source: patternToSQLRegex in src/fe_utils/string_utils.c
 func PatternRegexps(pattern string) (schema, name string) {
 	parts := []string{""}
-	last := func() *string { return &parts[len(parts)-1] }
 	quoted := false
 	for i := 0; i < len(pattern); i++ {
-		c := pattern[i]
+		last := &parts[len(parts)-1]
+		rest := pattern[i:]
 		switch {
-		case c == '"' && quoted && strings.HasPrefix(pattern[i+1:], `"`):
-			*last() += `"`
+		case quoted && strings.HasPrefix(rest, `""`):
+			*last += `"`
 			i++
-		case c == '"':
+		case rest[0] == '"':
 			quoted = !quoted
-		case !quoted && c >= 'A' && c <= 'Z':
-			*last() += string(c + 'a' - 'A')
-		case !quoted && c == '*':
-			*last() += ".*"
-		case !quoted && c == '?':
-			*last() += "."
-		case !quoted && c == '.':
+		case rest[0] == '.' && !quoted:
 			parts = append(parts, "")
-		case c == '$', quoted && strings.IndexByte(`|*+?()[]{}.^\`, c) >= 0, strings.HasPrefix(pattern[i:], "[]"):
-			*last() += `\` + pattern[i:i+1]
+		case quoted:
+			*last += escapeQuoted(rest[0])
 		default:
-			*last() += pattern[i : i+1]
+			*last += translate(rest)
 		}
 	}
 	for n := range parts {
@@ -39,6 +33,30 @@ func PatternRegexps(pattern string) (schema, name string) {
 		schema = parts[len(parts)-2]
 	}
 	return schema, parts[len(parts)-1]
+}
+
+// escapeQuoted is a byte between quotes, which stands for itself.
+func escapeQuoted(c byte) string {
+	if strings.IndexByte(`|*+?()[]{}.^$\`, c) >= 0 {
+		return `\` + string([]byte{c})
+	}
+	return string([]byte{c})
+}
+
+// translate is the first byte of a pattern's rest, outside of quotes: what is special in
+// a regular expression stays so, but for "$" and for the brackets of an array's type.
+func translate(rest string) string {
+	switch c := rest[0]; {
+	case c >= 'A' && c <= 'Z':
+		return string([]byte{c + 'a' - 'A'})
+	case c == '*':
+		return ".*"
+	case c == '?':
+		return "."
+	case c == '$', strings.HasPrefix(rest, "[]"):
+		return `\` + rest[:1]
+	}
+	return rest[:1]
 }
 
 // ExtensionsSince is the first pg_dump that can be told which extensions to dump.
