@@ -2,7 +2,8 @@
 // pg_dump per database, or with layout=tables several for one that is large.
 //
 // Data flow: connect once to learn what there is (server.go), decide what to
-// dump with which tools (plan.go) and what of it in parts (tables.go, parts.go), hand
+// dump with which tools (plan.go), complete what the options select (selection.go,
+// graph.go), decide what of it in parts (tables.go, parts.go), hand
 // one record for each to plakar (importer.go). A dump's process is started when
 // plakar begins to read its record, or somewhat ahead of it if that will be soon
 // (prefetch.go), at most "jobs" at a time. A dump that fails fails the backup, after the
