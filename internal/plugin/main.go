@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -109,7 +110,7 @@ func runWorker(name string, register func(*grpc.Server), c *calls) int {
 	// that is still there gets to know why. It returns when plakar has closed its end of
 	// the connection, too, which is not waited for.
 	time.AfterFunc(shutdown.StreamTimeout, server.Stop)
-	go proc.KillAll()
+	go proc.KillAll(context.Background())
 	if err := c.end(); err != nil {
 		slog.Warn("cleaning up: " + err.Error())
 	}

@@ -135,7 +135,7 @@ func TestCancelStopsTheWholeGroup(t *testing.T) {
 func TestKillAll(t *testing.T) {
 	s := stream(context.Background(), `trap '' TERM; `+endless)
 	child := readPid(t, s)
-	KillAll()
+	KillAll(context.Background())
 	gone(t, child)
 	if _, err := io.Copy(io.Discard, s); err == nil {
 		t.Error("a killed process ended well")

@@ -10,7 +10,7 @@ import (
 )
 
 // Stream is the standard output of a process that is started by the first Read, or
-// ahead of it by Begin.
+// ahead of it by Start.
 // The end of the output is io.EOF only if the process ended with status 0,
 // otherwise its error, and stays that. Close before the end stops the process
 // and waits for it. Read and Close may be called from different goroutines.
@@ -92,6 +92,18 @@ func (s *Stream) start() error {
 	}
 	s.ahead = newReadAhead(r)
 	return nil
+}
+
+// Exited returns a channel that is closed when the process that Start or Read started
+// has ended, though some of its output may still wait to be read; nil if none was
+// started.
+func (s *Stream) Exited() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return nil
+	}
+	return s.proc.done
 }
 
 // Stderr is what the process printed beside its output, shortened.

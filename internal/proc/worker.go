@@ -57,11 +57,11 @@ func Supervise(args ...string) (status int, err error) {
 // Supervise has ended, or got SIGTERM.
 func ParentGone() <-chan struct{} {
 	syscall.CloseOnExec(parentFD)
-	front := os.NewFile(parentFD, "front")
+	parent := os.NewFile(parentFD, "parent")
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, _ = io.Copy(io.Discard, front)
+		_, _ = io.Copy(io.Discard, parent)
 	}()
 	return gone
 }

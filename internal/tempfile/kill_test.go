@@ -19,7 +19,7 @@ import (
 
 // runHere makes the test binary a plugin that writes a secret into the directory that
 // the variable names, and waits for its end.
-const runHere = "SCRATCH_RUN_HERE"
+const runHere = "TEMPFILE_RUN_HERE"
 
 func TestMain(m *testing.M) {
 	parent := os.Getenv(runHere)
@@ -44,7 +44,8 @@ func TestMain(m *testing.M) {
 func backends() map[string]backend {
 	all := map[string]backend{"directory": &lockedDir{}}
 	if runtime.GOOS == "linux" {
-		all["unlinked"] = unlinked{}
+		all["unlinked"] = newBackend()
+		all["named first"] = &unlinked{open: func(string) (*os.File, error) { return nil, errNeedsName }}
 	}
 	return all
 }
@@ -122,26 +123,89 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// On Linux a killed plugin leaves nothing at all.
-func TestKilledNameless(t *testing.T) {
+// On Linux a killed plugin leaves nothing at all, or, where files have names at first, an
+// empty directory that the next run removes.
+func TestKilledUnlinked(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux opens files without a name")
 	}
+	for kind, left := range map[string]int{"unlinked": 0, "named first": 1} {
+		parent := t.TempDir()
+		r := start(t, kind, parent)
+		if text, err := os.ReadFile(r.file); err != nil || string(text) != "secret" {
+			t.Errorf("%s: %q, %v: another process cannot read it", kind, text, err)
+		}
+		if there := files(t, parent); len(there) != 0 {
+			t.Errorf("%s: it has a name: %v", kind, there)
+		}
+		r.kill(t)
+		if _, err := os.Stat(r.file); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: it outlives the run: %v", kind, err)
+		}
+		if there := entries(t, parent); len(there) != left {
+			t.Errorf("%s: left behind: %v", kind, there)
+		}
+		if err := New(parent).Close(); err != nil {
+			t.Error(err)
+		}
+		if there := entries(t, parent); len(there) != 0 {
+			t.Errorf("%s: not swept: %v", kind, there)
+		}
+	}
+}
+
+// A plugin that is killed between making a file and taking its name away leaves what
+// the next one removes.
+func TestKilledWhileNamed(t *testing.T) {
 	parent := t.TempDir()
-	r := start(t, "unlinked", parent)
-	if text, err := os.ReadFile(r.file); err != nil || string(text) != "secret" {
-		t.Errorf("%q, %v: another process cannot read it", text, err)
+	r := start(t, "directory", parent) // which keeps the names
+	r.kill(t)
+	if len(files(t, parent)) != 1 {
+		t.Fatal("there is nothing to remove")
+	}
+	if err := New(parent).Close(); err != nil {
+		t.Error(err)
 	}
 	if there := entries(t, parent); len(there) != 0 {
-		t.Errorf("it has a name: %v", there)
+		t.Errorf("not swept: %v", there)
 	}
-	r.kill(t)
-	if _, err := os.Stat(r.file); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("it outlives the run: %v", err)
+}
+
+// The flag that makes files without a name has to do so here: else every test of it
+// would test what takes its place.
+func TestOpenUnlinked(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux opens files without a name")
 	}
-	if left := entries(t, parent); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+	b, ok := newBackend().(*unlinked)
+	if !ok {
+		t.Fatal("Linux has another backend")
 	}
+	f, err := b.open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	// A file system that has no files of users' at all.
+	if _, err := b.open("/proc"); !errors.Is(err, errNeedsName) {
+		t.Errorf("%v is not taken for a file system that cannot", err)
+	}
+}
+
+// files are those below the parent, locks excepted.
+func files(t *testing.T, parent string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(parent, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != lockName {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // Runs that begin at the same moment do not take one another's directories for left
@@ -194,7 +258,7 @@ func TestSweepLeavesOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A link in the lock's backend is not followed.
+	// A link in the lock's place is not followed.
 	if err := os.Symlink(elsewhere, filepath.Join(parent, prefix+"linked", lockName)); err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,8 @@
 // plakar ends a plugin with SIGKILL when the user presses Ctrl-C, so nothing can
 // be removed at the end. On Linux the files therefore have no name in the file
 // system from the start: they are reached through /proc/PID/fd, by the tools as
-// well, and vanish with the plugin. Elsewhere they live in one directory of the
-// run, mode 0700, which a lock tells from those that a killed plugin left
+// well, and vanish with the plugin. Elsewhere, and for a moment on file systems that
+// cannot do that, they live in one directory of the run, mode 0700, which a lock tells from those that a killed plugin left
 // behind; the next run removes those.
 package tempfile
 
@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 )
 
@@ -57,10 +56,7 @@ func New(parent string) *Dir {
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	if runtime.GOOS == "linux" {
-		return newDir(parent, unlinked{})
-	}
-	return newDir(parent, &lockedDir{})
+	return newDir(parent, newBackend())
 }
 
 func newDir(parent string, b backend) *Dir {

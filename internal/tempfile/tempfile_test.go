@@ -74,7 +74,7 @@ func testFile(t *testing.T, parent string, d *Dir, unlinked bool) {
 	}
 }
 
-func TestMissingFolder(t *testing.T) {
+func TestMissingDirectory(t *testing.T) {
 	_, err := New(t.TempDir() + "/nowhere").Create()
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("%v does not name the directory", err)

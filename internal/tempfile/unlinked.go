@@ -6,22 +6,44 @@ import (
 	"os"
 )
 
-// unlinked makes files without a name, which only Linux can open again.
-type unlinked struct{}
+// unlinked makes files that are reached through /proc only, which Linux has. They never
+// have a name, unless the file system cannot do that (some of overlay, NFS, FUSE): then
+// they lose it at once, in a directory that the next run removes if this one is killed
+// meanwhile.
+type unlinked struct {
+	named lockedDir
+	// open makes a file without a name; the error is errNeedsName where that is impossible.
+	open func(parent string) (*os.File, error)
+}
 
-func (unlinked) create(parent string) (*os.File, string, error) {
-	f, err := os.CreateTemp(parent, prefix+"*")
+// errNeedsName is the error of a file system whose files have a name from the start.
+var errNeedsName = errors.New("the file system makes no files without a name")
+
+func (u *unlinked) create(parent string) (*os.File, string, error) {
+	f, err := u.open(parent)
+	if errors.Is(err, errNeedsName) {
+		f, err = u.createNamed(parent)
+	}
 	if err != nil {
 		return nil, "", err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, "", errors.Join(err, f.Close())
 	}
 	return f, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()), nil
 }
 
-func (unlinked) sweep(string) {}
+// createNamed makes a file and takes its name away.
+func (u *unlinked) createNamed(parent string) (*os.File, error) {
+	f, path, err := u.named.create(parent)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
 
-func (unlinked) remove(string) error { return nil }
+func (u *unlinked) sweep(parent string) { u.named.sweep(parent) }
 
-func (unlinked) close() error { return nil }
+func (u *unlinked) remove(string) error { return nil }
+
+func (u *unlinked) close() error { return u.named.close() }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package tempfile
+
+// newBackend returns what every Unix has.
+func newBackend() backend { return &lockedDir{} }
