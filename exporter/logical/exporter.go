@@ -49,7 +49,7 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		restorer: &restorer{options: o, info: info, files: tempfile.New(o.SpoolDir), tasks: newScheduler(o.Jobs, o.ExitOnError)},
+		restorer: &restorer{options: o, info: info, files: tempfile.New(o.SpoolDir), tools: pgtools.NewFinder(o.PgBinDir), tasks: newScheduler(o.Jobs, o.ExitOnError)},
 		arrivals: newArrivals(time.Now()), protocol: protocol, secrets: tempfile.New(""),
 	}, nil
 }
@@ -84,7 +84,7 @@ func (e *Exporter) inspect(ctx context.Context) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := pgtools.Find(ctx, e.options.PgBinDir, s.Major, 0, pgtools.PgRestore); err != nil {
+	if _, err := e.tools.Find(ctx, s.Major, 0, pgtools.PgRestore); err != nil {
 		return nil, fmt.Errorf("the server at %s is PostgreSQL %s: %w", e.Origin(), s.Version, err)
 	}
 	return s, nil

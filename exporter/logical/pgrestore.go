@@ -13,7 +13,7 @@ import (
 
 // toolsFor finds the pg_restore that reads the archive.
 func (r *restorer) toolsFor(ctx context.Context, a *archive) (pgtools.Installation, error) {
-	return pgtools.Find(ctx, r.options.PgBinDir, r.server.Major, a.oldestReader(), pgtools.PgRestore)
+	return r.tools.Find(ctx, r.server.Major, a.oldestReader(), pgtools.PgRestore)
 }
 
 // pgRestore runs pg_restore on the archive, into the database that info names.

@@ -8,6 +8,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
@@ -16,6 +17,7 @@ type restorer struct {
 	options options.Export
 	info    conninfo.Info
 	files   *tempfile.Dir
+	tools   *pgtools.Finder
 	server  *server.Server   // nil before the first record
 	globals *globals.Globals // nil before they arrived, and if none are to be restored
 	tasks   *scheduler

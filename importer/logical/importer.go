@@ -18,6 +18,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
@@ -116,8 +117,8 @@ func (i *Importer) prepare(ctx context.Context) (*server, pgtools.Installation, 
 	if method != "" && method != options.Gzip {
 		atLeast = compressMethodsSince
 	}
-	tools, err := pgtools.Find(ctx, i.options.PgBinDir, pgtools.Major(s.versionNum), atLeast, pgtools.PgDump, pgtools.PgDumpall)
-	if err != nil && atLeast > pgtools.Major(s.versionNum) {
+	tools, err := pgtools.Find(ctx, i.options.PgBinDir, pgversion.MajorOfNum(s.versionNum), atLeast, pgtools.PgDump, pgtools.PgDumpall)
+	if err != nil && atLeast > pgversion.MajorOfNum(s.versionNum) {
 		err = fmt.Errorf("option \"compress\": %s needs pg_dump %d or later: %w", method, compressMethodsSince, err)
 	}
 	if err != nil {

@@ -9,21 +9,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-)
 
-// SQLSTATEs of a server that does not let this user into this database.
-// Source: https://www.postgresql.org/docs/18/errcodes-appendix.html
-const (
-	invalidAuthorization  = "28000" // also: no pg_hba.conf entry, PAM
-	invalidPassword       = "28P01"
-	invalidCatalogName    = "3D000" // the database does not exist
-	insufficientPrivilege = "42501" // no CONNECT privilege
-	notInPrerequisite     = "55000" // datallowconn is false
+	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 )
 
 // parse gives pgx's view of i, without the password.
@@ -119,20 +111,18 @@ func (i Info) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), plain(err))
+		return nil, fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), reason(err))
 	}
-	noticeDeath(ctx, conn)
+	enableConnectionCheck(ctx, conn)
 	return conn, nil
 }
 
-// noticeDeath lets the server look once a second whether we are still there while it
+// enableConnectionCheck lets the server look once a second whether we are still there while it
 // works for us, or waits for a lock: else it would go on when we have been killed.
 // Source: https://www.postgresql.org/docs/18/runtime-config-connection.html
-func noticeDeath(ctx context.Context, conn *pgx.Conn) {
+func enableConnectionCheck(ctx context.Context, conn *pgx.Conn) {
 	const since = 14
-	version := conn.PgConn().ParameterStatus("server_version")
-	digits := len(version) - len(strings.TrimLeft(version, "0123456789"))
-	if major, err := strconv.Atoi(version[:digits]); err != nil || major < since {
+	if major, err := pgversion.Major(conn.PgConn().ParameterStatus("server_version")); err != nil || major < since {
 		return
 	}
 	// Not every operating system can do it. Any other failure comes up again.
@@ -157,8 +147,8 @@ func (i Info) Dial(ctx context.Context, databases ...string) (Info, *pgx.Conn, e
 		errs = append(errs, err)
 	}
 	err := errors.Join(errs...)
-	if i.refused != "" && isCode(err, invalidAuthorization, invalidPassword) {
-		err = fmt.Errorf("%w\nhint: %s", err, i.refused)
+	if i.authHint != "" && isCode(err, pgerrcode.InvalidAuthorizationSpecification, pgerrcode.InvalidPassword) {
+		err = fmt.Errorf("%w\nhint: %s", err, i.authHint)
 	}
 	return Info{}, nil, err
 }
@@ -187,18 +177,18 @@ func (i Info) dialOne(ctx context.Context, databases []string) (Info, *pgx.Conn,
 	for _, database := range databases {
 		conn, err := i.Connect(ctx, database)
 		if err == nil {
-			return i.WithDatabase(database).at(conn.PgConn().Conn().RemoteAddr()), conn, nil
+			return i.WithDatabase(database).pin(conn.PgConn().Conn().RemoteAddr()), conn, nil
 		}
 		errs = append(errs, err)
-		if !notLetIn(err) {
+		if !isAccessDenied(err) {
 			break
 		}
 	}
 	return Info{}, nil, errors.Join(errs...)
 }
 
-// at pins a host name, which may have several addresses, to one of them.
-func (i Info) at(address net.Addr) Info {
+// pin pins a host name, which may have several addresses, to one of them.
+func (i Info) pin(address net.Addr) Info {
 	tcp, ok := address.(*net.TCPAddr)
 	if !ok || net.ParseIP(i.Host()) != nil {
 		return i
@@ -210,9 +200,13 @@ func (i Info) at(address net.Addr) Info {
 	return i.with("hostaddr", ip)
 }
 
-// notLetIn reports whether err concerns the database and not the server.
-func notLetIn(err error) bool {
-	return isCode(err, invalidAuthorization, invalidCatalogName, insufficientPrivilege, notInPrerequisite)
+// isAccessDenied reports whether err concerns the database and not the server.
+func isAccessDenied(err error) bool {
+	return isCode(err,
+		pgerrcode.InvalidAuthorizationSpecification, // also: no pg_hba.conf entry, PAM
+		pgerrcode.InvalidCatalogName,                // the database does not exist
+		pgerrcode.InsufficientPrivilege,             // no CONNECT privilege
+		pgerrcode.ObjectNotInPrerequisiteState)      // datallowconn is false
 }
 
 // isCode reports whether err is the server's, with one of the SQLSTATEs.
@@ -221,10 +215,10 @@ func isCode(err error, codes ...string) bool {
 	return errors.As(err, &pgErr) && slices.Contains(codes, pgErr.Code)
 }
 
-// plain shortens a connection error to its reason: what the server said, or what
+// reason shortens a connection error to its reason: what the server said, or what
 // happened at each attempt, which are the same with and without TLS more often
 // than not.
-func plain(err error) error {
+func reason(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
 		return pgErr

@@ -28,7 +28,7 @@ type Info struct {
 	selected string            // the database that options or URI name; "" for none
 	pem      map[string]string // keyword of a file -> inline PEM text
 	password PasswordFunc      // nil: the keyword, else libpq's own ways
-	refused  string            // what to check when the server refuses a password of that; may be ""
+	authHint string            // what to check when the server refuses a password of that; may be ""
 	environ  []string          // what the tools inherit
 	service  [2]string         // name and file of the service that was merged in
 }
@@ -85,10 +85,10 @@ func (i Info) complete() error {
 		i.keywords["host"] = addresses
 		delete(i.keywords, "hostaddr")
 	}
-	modes := declared("ssl_mode")
-	defaults := maps.Clone(patience)
+	modes := option("ssl_mode")
+	defaults := maps.Clone(defaultTimeouts)
 	overlay(defaults, map[string]string{
-		"host": declared("host").Fallback, "port": declared("port").Fallback, "sslmode": modes.Fallback, "application_name": appName,
+		"host": option("host").Fallback, "port": option("port").Fallback, "sslmode": modes.Fallback, "application_name": appName,
 	})
 	for name, value := range defaults {
 		if i.keywords[name] == "" {
@@ -96,39 +96,26 @@ func (i Info) complete() error {
 		}
 	}
 	for name := range i.keywords {
-		if why := params[name].refused; why != "" {
+		if why := params[name].unsupported; why != "" {
 			return fmt.Errorf("the connection parameter %q is not supported: %s", name, why)
 		}
 	}
-	if err := checkPorts(i.keywords["host"], i.keywords["port"]); err != nil {
+	if err := checkHosts(i.keywords["host"], i.keywords["port"], i.keywords["hostaddr"]); err != nil {
 		return err
 	}
 	if !slices.Contains(modes.Enum, i.keywords["sslmode"]) {
 		return fmt.Errorf("option \"ssl_mode\": use %s", strings.Join(modes.Enum, ", "))
 	}
-	if err := i.checkCounts(); err != nil {
+	i.canonical()
+	if err := i.checkValues(); err != nil {
 		return err
 	}
 	_, err := i.parse()
 	return err
 }
 
-// checkPorts wants one port, or one for each host, where an empty one is the default.
-func checkPorts(hostList, portList string) error {
-	hosts, ports := strings.Split(hostList, ","), strings.Split(portList, ",")
-	if len(ports) != 1 && len(ports) != len(hosts) {
-		return fmt.Errorf("option \"port\": %d ports for %d hosts: use one, or one for each host", len(ports), len(hosts))
-	}
-	for _, port := range ports {
-		if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
-			return errors.New("option \"port\": use a whole number from 1 to 65535")
-		}
-	}
-	return nil
-}
-
-// declared returns the declaration of a connection option.
-func declared(name string) options.Field {
+// option returns the declaration of a connection option.
+func option(name string) options.Field {
 	fields := options.Fields(options.Connection{})
 	return fields[slices.IndexFunc(fields, func(f options.Field) bool { return f.Name == name })]
 }
@@ -137,11 +124,11 @@ func declared(name string) options.Field {
 func (i Info) Database() string { return i.selected }
 
 // Host is the host, or the directory of the Unix socket; of several the first.
-func (i Info) Host() string { return first(i.keywords["host"], declared("host").Fallback) }
+func (i Info) Host() string { return first(i.keywords["host"], option("host").Fallback) }
 
 // Port is the TCP port, or the number in the Unix socket's name; of several the first.
 func (i Info) Port() int {
-	port, _ := strconv.Atoi(first(i.keywords["port"], declared("port").Fallback))
+	port, _ := strconv.Atoi(first(i.keywords["port"], option("port").Fallback))
 	return port
 }
 
@@ -163,7 +150,7 @@ func (i Info) WithDatabase(name string) Info { return i.with("dbname", name) }
 // WithPassword asks f for the password of every new connection and process. The
 // hint says what to check when the server refuses it.
 func (i Info) WithPassword(f PasswordFunc, hint string) Info {
-	i.password, i.refused = f, hint
+	i.password, i.authHint = f, hint
 	return i
 }
 
@@ -202,14 +189,14 @@ func (i Info) hosts() []Info {
 	all := make([]Info, 0, len(hosts))
 	for n, host := range hosts {
 		if host == "" {
-			host = declared("host").Fallback
+			host = option("host").Fallback
 		}
 		port := ports[min(n, len(ports)-1)]
 		if port == "" {
-			port = declared("port").Fallback
+			port = option("port").Fallback
 		}
 		one := i.with("host", host).with("port", port)
-		if len(addrs) == len(hosts) {
+		if n < len(addrs) {
 			one = one.with("hostaddr", addrs[n])
 		}
 		all = append(all, one)

@@ -278,10 +278,10 @@ func TestInlinePEM(t *testing.T) {
 
 func TestPinnedAddress(t *testing.T) {
 	address := &net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 5432}
-	if got := env(t, parse(t, options.Connection{Location: "postgres://db.example.com/"}).at(address)); !slices.Contains(got, "PGHOSTADDR=192.0.2.7") || !slices.Contains(got, "PGHOST=db.example.com") {
+	if got := env(t, parse(t, options.Connection{Location: "postgres://db.example.com/"}).pin(address)); !slices.Contains(got, "PGHOSTADDR=192.0.2.7") || !slices.Contains(got, "PGHOST=db.example.com") {
 		t.Errorf("a name is not pinned: %v", got)
 	}
-	if got := env(t, parse(t, options.Connection{Location: "postgres://%2Frun/"}).at(&net.UnixAddr{Name: "/run/x"})); slices.ContainsFunc(got, func(e string) bool { return strings.HasPrefix(e, "PGHOSTADDR=") }) {
+	if got := env(t, parse(t, options.Connection{Location: "postgres://%2Frun/"}).pin(&net.UnixAddr{Name: "/run/x"})); slices.ContainsFunc(got, func(e string) bool { return strings.HasPrefix(e, "PGHOSTADDR=") }) {
 		t.Errorf("a socket is pinned: %v", got)
 	}
 }

@@ -1,14 +1,13 @@
 package conninfo
 
 import (
-	"fmt"
 	"net"
 	"strconv"
 	"syscall"
 	"time"
 )
 
-// patience is how long a connection may be silent: what libpq leaves to the
+// defaultTimeouts say how long a connection may be silent: what libpq leaves to the
 // kernel is hours for a server that vanished, and for ever for one that accepts a
 // connection and never answers. A server that is reached but busy is waited for
 // without limit.
@@ -16,27 +15,11 @@ import (
 // tcp_user_timeout stays unset: it would also end the connection to a server that
 // is alive and does not read for that long. Data that nobody acknowledges is given
 // up after the kernel's own 15 minutes.
-var patience = map[string]string{
+var defaultTimeouts = map[string]string{
 	"connect_timeout":     "30", // seconds, for each address
 	"keepalives_idle":     "60", // seconds without traffic before the first probe
 	"keepalives_interval": "10", // seconds between probes
 	"keepalives_count":    "6",  // probes without an answer
-}
-
-// counts are the parameters of the network, whole numbers all of them.
-var counts = []string{
-	"connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-}
-
-// checkCounts refuses what libpq would refuse, before anything is connected to.
-func (i Info) checkCounts() error {
-	for _, keyword := range counts {
-		value, given := i.keywords[keyword]
-		if _, err := strconv.Atoi(value); given && err != nil {
-			return fmt.Errorf("the connection parameter %q: use a whole number", keyword)
-		}
-	}
-	return nil
 }
 
 // dialer opens connections that notice a dead network as those of libpq do.

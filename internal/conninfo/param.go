@@ -2,9 +2,9 @@ package conninfo
 
 // param is what is known of a libpq connection parameter.
 type param struct {
-	env     string // environment variable that carries it to the tools; "" if none
-	pgx     bool   // pgx understands it in a connection string
-	refused string // why it cannot be used; "" if it can
+	env         string // environment variable that carries it to the tools; "" if none
+	pgx         bool   // pgx understands it in a connection string
+	unsupported string // why it cannot be used; "" if it can
 }
 
 const (
@@ -55,18 +55,18 @@ var params = map[string]param{
 	"service":                   {env: "PGSERVICE"},
 	"servicefile":               {env: "PGSERVICEFILE"},
 
-	"sslpassword":         {env: "PGSSLPASSWORD", refused: onlyArgv},
-	"sslcrl":              {env: "PGSSLCRL", refused: onlyTool},
-	"sslcrldir":           {env: "PGSSLCRLDIR", refused: onlyTool},
-	"sslkeylogfile":       {refused: onlyTool},
-	"requirepeer":         {env: "PGREQUIREPEER", refused: onlyTool},
-	"gsslib":              {env: "PGGSSLIB", refused: onlyTool},
-	"gssdelegation":       {env: "PGGSSDELEGATION", refused: onlyTool},
-	"scram_client_key":    {refused: onlyArgv},
-	"scram_server_key":    {refused: onlyArgv},
-	"oauth_issuer":        {refused: onlyTool},
-	"oauth_client_id":     {refused: onlyTool},
-	"oauth_client_secret": {refused: onlyArgv},
-	"oauth_scope":         {refused: onlyTool},
-	"replication":         {refused: notOurs},
+	"sslpassword":         {env: "PGSSLPASSWORD", unsupported: onlyArgv},
+	"sslcrl":              {env: "PGSSLCRL", unsupported: onlyTool},
+	"sslcrldir":           {env: "PGSSLCRLDIR", unsupported: onlyTool},
+	"sslkeylogfile":       {unsupported: onlyTool},
+	"requirepeer":         {env: "PGREQUIREPEER", unsupported: onlyTool},
+	"gsslib":              {env: "PGGSSLIB", unsupported: onlyTool},
+	"gssdelegation":       {env: "PGGSSDELEGATION", unsupported: onlyTool},
+	"scram_client_key":    {unsupported: onlyArgv},
+	"scram_server_key":    {unsupported: onlyArgv},
+	"oauth_issuer":        {unsupported: onlyTool},
+	"oauth_client_id":     {unsupported: onlyTool},
+	"oauth_client_secret": {unsupported: onlyArgv},
+	"oauth_scope":         {unsupported: onlyTool},
+	"replication":         {unsupported: notOurs},
 }

@@ -22,9 +22,9 @@ func (i Info) DialReplication(ctx context.Context) (Info, *pgconn.PgConn, error)
 	for _, host := range i.candidates() {
 		conn, err := host.connectReplication(ctx)
 		if err == nil {
-			return host.at(conn.Conn().RemoteAddr()), conn, nil
+			return host.pin(conn.Conn().RemoteAddr()), conn, nil
 		}
-		errs = append(errs, fmt.Errorf("connecting for replication to %s: %w", host.Origin(), plain(err)))
+		errs = append(errs, fmt.Errorf("connecting for replication to %s: %w", host.Origin(), reason(err)))
 	}
 	return Info{}, nil, errors.Join(errs...)
 }

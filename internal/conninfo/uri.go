@@ -25,8 +25,8 @@ func parseURI(uri string) (map[string]string, error) {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	hosts, dbname, _ := strings.Cut(rest, "/")
-	if torn(hosts, dbname, found, p["password"] != "") {
-		return nil, errTorn
+	if looksUnescaped(hosts, dbname, found, p["password"] != "") {
+		return nil, errUnescaped
 	}
 	if err := parseHosts(p, hosts); err != nil {
 		return nil, err
@@ -51,12 +51,12 @@ func parseUserinfo(p map[string]string, rest string) (after string, found bool, 
 	return rest[end+1:], true, nil
 }
 
-var errTorn = errors.New(`the URI has an "@" where none is expected: in a user name or password "@" is written %40 and "/" %2F (so is "@" in a host or a database name)`)
+var errUnescaped = errors.New(`the URI has an "@" where none is expected: in a user name or password "@" is written %40 and "/" %2F (so is "@" in a host or a database name)`)
 
-// torn reports whether the parts look like those of a URI whose password holds an at
+// looksUnescaped reports whether the parts look like those of a URI whose password holds an at
 // sign or a slash as it is. libpq takes such a password's end for a host, a port or a
 // database, which are no secrets to anybody.
-func torn(hosts, dbname string, userinfo, password bool) bool {
+func looksUnescaped(hosts, dbname string, userinfo, password bool) bool {
 	for _, host := range strings.Split(hosts, ",") {
 		// The name of an abstract Unix socket begins with one.
 		if at := strings.LastIndex(host, "@"); at > 0 || at == 0 && password {
@@ -126,8 +126,8 @@ func parseQuery(p map[string]string, query string) error {
 		if !ok {
 			return fmt.Errorf("the URI's query has %s, which PostgreSQL does not know", parameter(name))
 		}
-		if known.refused != "" {
-			return fmt.Errorf("the URI's parameter %q is not supported: %s", name, known.refused)
+		if known.unsupported != "" {
+			return fmt.Errorf("the URI's parameter %q is not supported: %s", name, known.unsupported)
 		}
 		if err := store(p, name, value); err != nil {
 			return err

@@ -45,5 +45,5 @@ func checkRegion(name string) error {
 	if region.MatchString(name) {
 		return nil
 	}
-	return refuse(Field{Name: "region"}, name, `the name of a region, like "eu-west-1"`)
+	return invalidValue(Field{Name: "region"}, name, `the name of a region, like "eu-west-1"`)
 }

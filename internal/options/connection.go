@@ -50,7 +50,7 @@ func (c *Connection) checkPort() error {
 	}
 	for _, port := range strings.Split(c.Port, ",") {
 		if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
-			return refuse(Field{Name: "port"}, c.Port, "a whole number from 1 to 65535")
+			return invalidValue(Field{Name: "port"}, c.Port, "a whole number from 1 to 65535")
 		}
 	}
 	return nil

@@ -103,7 +103,7 @@ func walk(v reflect.Value, visit func(Field, reflect.Value)) {
 	for i := range v.NumField() {
 		sf := v.Type().Field(i)
 		if sf.Anonymous {
-			walk(v.Field(i), changed(sf.Tag, visit))
+			walk(v.Field(i), override(sf.Tag, visit))
 			continue
 		}
 		if _, ok := sf.Tag.Lookup("option"); ok {
@@ -112,9 +112,9 @@ func walk(v reflect.Value, visit func(Field, reflect.Value)) {
 	}
 }
 
-// changed applies the tags of an embedded struct to the options that it declares:
+// override applies the tags of an embedded struct to the options that it declares:
 // refuse:"name=reason", default:"name=value", unset:"name=value".
-func changed(tag reflect.StructTag, visit func(Field, reflect.Value)) func(Field, reflect.Value) {
+func override(tag reflect.StructTag, visit func(Field, reflect.Value)) func(Field, reflect.Value) {
 	return func(f Field, v reflect.Value) {
 		for key, text := range map[string]*string{"refuse": &f.Refused, "default": &f.Default, "unset": &f.Fallback} {
 			if name, value, _ := strings.Cut(tag.Get(key), "="); name == f.Name {
@@ -167,54 +167,62 @@ func set(f Field, v reflect.Value, text string) error {
 	if f.Refused != "" {
 		return fmt.Errorf("option %q is not accepted: %s", f.Name, f.Refused)
 	}
-	value, accepted := parse(f, text)
-	if accepted != "" {
-		return refuse(f, text, accepted)
+	value, err := parse(f, text)
+	if err != nil {
+		return invalidValue(f, text, err.Error())
 	}
 	v.Set(reflect.ValueOf(value))
 	return nil
 }
 
-// parse returns text as f's kind of value, or else says what is accepted.
-func parse(f Field, text string) (value any, accepted string) {
+// parse returns text as f's kind of value; the error says what is accepted.
+func parse(f Field, text string) (value any, err error) {
+	fine, accepted := true, ""
 	switch f.Kind {
 	case Boolean:
-		b, err := strconv.ParseBool(text)
-		return b, unless(err == nil, "true or false")
+		value, err = strconv.ParseBool(text)
+		accepted = "true or false"
 	case Integer:
-		n, err := strconv.Atoi(text)
-		return n, unless(err == nil && n >= f.Min && n <= f.Max, fmt.Sprintf("a whole number from %d to %d", f.Min, f.Max))
+		var n int
+		n, err = strconv.Atoi(text)
+		value, fine = n, n >= f.Min && n <= f.Max
+		accepted = fmt.Sprintf("a whole number from %d to %d", f.Min, f.Max)
 	case Bytes:
-		n, err := humanize.ParseBytes(text)
-		return Size(n), unless(err == nil, `a size like "512MiB", "1GiB" or "0"`)
+		var n uint64
+		n, err = humanize.ParseBytes(text)
+		value, accepted = Size(n), `a size like "512MiB", "1GiB" or "0"`
 	case Time:
-		d, err := time.ParseDuration(text)
-		return d, unless(err == nil && d >= time.Millisecond, `a duration like "30s", "5m" or "1h"`)
+		var d time.Duration
+		d, err = time.ParseDuration(text)
+		value, fine, accepted = d, d >= time.Millisecond, `a duration like "30s", "5m" or "1h"`
 	case List:
-		list, err := splitList(text)
-		if err != nil {
-			return nil, "a comma-separated list, " + err.Error()
+		if value, err = splitList(text); err != nil {
+			accepted = "a comma-separated list, " + err.Error()
 		}
-		return list, ""
+	default:
+		return parseText(f, text)
 	}
+	if err != nil || !fine {
+		return nil, errors.New(accepted)
+	}
+	return value, nil
+}
+
+// parseText is parse for text, which may be one of a few words.
+func parseText(f Field, text string) (any, error) {
 	if b, err := strconv.ParseBool(text); err == nil && f.Boolean() {
 		text = strconv.FormatBool(b)
 	}
-	known := len(f.Enum) == 0 || slices.Contains(f.Enum, text)
 	if strings.ContainsRune(text, 0) {
-		return nil, "text without NUL bytes"
+		return nil, errors.New("text without NUL bytes")
 	}
-	return text, unless(known, strings.Join(f.Enum, ", "))
+	if len(f.Enum) > 0 && !slices.Contains(f.Enum, text) {
+		return nil, errors.New(strings.Join(f.Enum, ", "))
+	}
+	return text, nil
 }
 
-func unless(fine bool, accepted string) string {
-	if fine {
-		return ""
-	}
-	return accepted
-}
-
-func refuse(f Field, text, accepted string) error {
+func invalidValue(f Field, text, accepted string) error {
 	if f.Secret || text == "" {
 		return fmt.Errorf("option %q: value not accepted: use %s", f.Name, accepted)
 	}

@@ -66,7 +66,7 @@ func (o *Physical) MaxRateKB() (int, error) {
 	if o.MaxRate == "" {
 		return 0, nil
 	}
-	refused := refuse(Field{Name: "max_rate"}, o.MaxRate, `a rate per second from "32k" to "1024M"`)
+	refused := invalidValue(Field{Name: "max_rate"}, o.MaxRate, `a rate per second from "32k" to "1024M"`)
 	match := ratePattern.FindStringSubmatch(o.MaxRate)
 	if match == nil {
 		return 0, refused

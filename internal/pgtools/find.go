@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 
+	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
@@ -30,24 +31,39 @@ type Installation struct {
 // Path is the path of the named tool.
 func (s Installation) Path(tool string) string { return filepath.Join(s.Dir, tool) }
 
-// Major is the major version in a server_version_num: 15 for 150018. Releases
-// before 10 all give 9.
-// Source: https://www.postgresql.org/docs/18/libpq-status.html#LIBPQ-PQSERVERVERSION
-func Major(versionNum int) int { return versionNum / 10000 }
+// Finder finds the client tools. It asks each program for its version once, and is safe
+// for concurrent use.
+type Finder struct {
+	binDir string
+
+	mu    sync.Mutex
+	known map[string]Installation // by the path of the program that was asked
+}
+
+// NewFinder returns a Finder that looks into binDir or, if that is empty, wherever
+// packages put the tools.
+func NewFinder(binDir string) *Finder {
+	return &Finder{binDir: binDir, known: make(map[string]Installation)}
+}
 
 // Find returns the tools to use with a server of the given major version: those in
-// binDir if it is not empty, else the installed ones that fit best. Tools of the
+// the Finder's directory, else the installed ones that fit best. Tools of the
 // server's own major version are preferred, then the next newer ones. No tool
 // older than the server fits, nor one older than atLeast (0: no such limit).
-func Find(ctx context.Context, binDir string, serverMajor, atLeast int, tools ...string) (Installation, error) {
-	sets, err := installed(ctx, binDir, tools)
+func (f *Finder) Find(ctx context.Context, serverMajor, atLeast int, tools ...string) (Installation, error) {
+	sets, err := f.installed(ctx, tools)
 	if err != nil {
 		return Installation{}, err
 	}
 	if best, ok := choose(sets, max(serverMajor, atLeast)); ok {
 		return best, nil
 	}
-	return Installation{}, noMatchError(sets, binDir, max(serverMajor, atLeast), tools[0])
+	return Installation{}, noMatchError(sets, f.binDir, max(serverMajor, atLeast), tools[0])
+}
+
+// Find is Find of a Finder that is used once.
+func Find(ctx context.Context, binDir string, serverMajor, atLeast int, tools ...string) (Installation, error) {
+	return NewFinder(binDir).Find(ctx, serverMajor, atLeast, tools...)
 }
 
 // choose picks the oldest set that is not older than major.
@@ -61,9 +77,9 @@ func choose(sets []Installation, major int) (best Installation, ok bool) {
 }
 
 // installed lists the sets that hold all the tools; an empty list is an error.
-func installed(ctx context.Context, binDir string, tools []string) ([]Installation, error) {
-	if binDir != "" {
-		s, err := inspect(ctx, binDir, tools)
+func (f *Finder) installed(ctx context.Context, tools []string) ([]Installation, error) {
+	if f.binDir != "" {
+		s, err := f.inspect(ctx, f.binDir, tools)
 		if err != nil {
 			return nil, fmt.Errorf("option \"pg_bin_dir\": %w", err)
 		}
@@ -71,11 +87,11 @@ func installed(ctx context.Context, binDir string, tools []string) ([]Installati
 	}
 	var sets []Installation
 	var errs []error
-	for _, dir := range folders(tools[0]) {
+	for _, dir := range directories(tools[0]) {
 		if _, err := os.Stat(filepath.Join(dir, tools[0])); err != nil {
 			continue
 		}
-		s, err := inspect(ctx, dir, tools)
+		s, err := f.inspect(ctx, dir, tools)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -90,7 +106,7 @@ func installed(ctx context.Context, binDir string, tools []string) ([]Installati
 
 // directories are where packages put the client tools, PATH last: /usr/bin/pg_dump on
 // Debian is a wrapper that may choose another version.
-func folders(tool string) []string {
+func directories(tool string) []string {
 	var dirs []string
 	for _, pattern := range []string{
 		"/usr/lib/postgresql/*/bin",          // Debian, Ubuntu
@@ -108,40 +124,40 @@ func folders(tool string) []string {
 	return dirs
 }
 
-// inspect asks the first tool for its version and checks that the others are there.
-func inspect(ctx context.Context, dir string, tools []string) (Installation, error) {
+// inspect checks that the tools are there and asks the first one for its version.
+func (f *Finder) inspect(ctx context.Context, dir string, tools []string) (Installation, error) {
 	for _, tool := range tools[1:] {
 		if _, err := os.Stat(filepath.Join(dir, tool)); err != nil {
 			return Installation{}, fmt.Errorf("%s has %s but no %s", dir, tools[0], tool)
 		}
 	}
-	out, err := proc.Output(ctx, proc.Command{
-		Path: filepath.Join(dir, tools[0]), Args: []string{"--version"}, Env: append(os.Environ(), "LC_ALL=C"),
-	})
+	program := filepath.Join(dir, tools[0])
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if found, asked := f.known[program]; asked {
+		return found, nil
+	}
+	out, err := proc.Output(ctx, proc.Command{Path: program, Args: []string{"--version"}, Env: append(os.Environ(), "LC_ALL=C")})
 	if err != nil {
 		return Installation{}, fmt.Errorf("asking for the version: %w", err)
 	}
 	version, major, err := parseVersion(out)
 	if err != nil {
-		return Installation{}, fmt.Errorf("%s: %w", filepath.Join(dir, tools[0]), err)
+		return Installation{}, fmt.Errorf("%s: %w", program, err)
 	}
-	return Installation{Dir: dir, Major: major, Version: version}, nil
+	f.known[program] = Installation{Dir: dir, Major: major, Version: version}
+	return f.known[program], nil
 }
 
 // parseVersion reads "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", and
 // "18beta1" in the number's place.
 func parseVersion(out string) (version string, major int, err error) {
-	_, after, found := strings.Cut(out, ") ")
-	fields := strings.Fields(after)
-	if !found || len(fields) == 0 {
+	_, after, _ := strings.Cut(out, ") ")
+	version, _, _ = strings.Cut(strings.TrimSpace(after), " ")
+	if major, err = pgversion.Major(version); err != nil {
 		return "", 0, fmt.Errorf("its version is not readable in %q", strings.TrimSpace(out))
 	}
-	digits := len(fields[0]) - len(strings.TrimLeft(fields[0], "0123456789"))
-	major, err = strconv.Atoi(fields[0][:digits])
-	if err != nil {
-		return "", 0, fmt.Errorf("its version is not readable in %q", strings.TrimSpace(out))
-	}
-	return fields[0], major, nil
+	return version, major, nil
 }
 
 func noMatchError(sets []Installation, binDir string, major int, tool string) error {

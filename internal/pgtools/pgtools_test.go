@@ -160,6 +160,15 @@ func TestFind(t *testing.T) {
 			t.Errorf("an old tool: %v lacks %q", err, want)
 		}
 	}
+	// A program is asked once: this one would say something else by now.
+	finder := NewFinder(dir)
+	for _, version := range []string{"16.1", "17.2"} {
+		tool(PgDump, version)
+		got, err := finder.Find(ctx, 15, 0, PgDump)
+		if err != nil || got.Version != "16.1" {
+			t.Errorf("asked again: %+v, %v", got, err)
+		}
+	}
 	if _, err := Find(ctx, filepath.Join(dir, "nowhere"), 15, 0, PgDump); err == nil {
 		t.Error("a directory that does not exist is accepted")
 	}

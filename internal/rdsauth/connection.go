@@ -9,8 +9,8 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
 
-// weak are the ways to use TLS under which a token may be sent without it.
-var weak = []string{"disable", "allow", "prefer"}
+// insecureModes are the ways to use TLS under which a token may be sent without it.
+var insecureModes = []string{"disable", "allow", "prefer"}
 
 const refusedHint = "an IAM token lets a database user in who is a member of rds_iam, whom the IAM policy allows rds-db:connect, " +
 	"over TLS, when host and port are the ones that RDS gave the server and region is its region"
@@ -20,7 +20,7 @@ const refusedHint = "an IAM token lets a database user in who is a member of rds
 // the user's, TLS is required: libpq's default, and a weaker one from the
 // environment, do not count. Neither does a password in the environment.
 func Parse(o options.Connection, region string, environ []string) (conninfo.Info, []string, error) {
-	info, err := conninfo.Parse(o, secured(environ))
+	info, err := conninfo.Parse(o, requireTLS(environ))
 	if err != nil {
 		return conninfo.Info{}, nil, err
 	}
@@ -36,18 +36,18 @@ func Parse(o options.Connection, region string, environ []string) (conninfo.Info
 		return conninfo.Info{}, nil, err
 	}
 	var warnings []string
-	if slices.Contains(weak, info.SSLMode()) {
+	if slices.Contains(insecureModes, info.SSLMode()) {
 		warnings = append(warnings, "ssl_mode="+info.SSLMode()+" may send the IAM token and the data unencrypted: use require, or better verify-full")
 	}
 	return info.WithPassword(NewTokens(region).Token, refusedHint), warnings, nil
 }
 
-// secured is environ without a password, and with the default of TLS.
-func secured(environ []string) []string {
+// requireTLS is environ without a password, and with the default of TLS.
+func requireTLS(environ []string) []string {
 	mode := "require"
 	kept := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, value, _ := strings.Cut(entry, "=")
-		if name == "PGSSLMODE" && value != "" && !slices.Contains(weak, value) {
+		if name == "PGSSLMODE" && value != "" && !slices.Contains(insecureModes, value) {
 			mode = value
 		}
 		return name == "PGSSLMODE" || name == "PGPASSWORD"

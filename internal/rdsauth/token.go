@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// patience is how long the search for credentials may take: it can lead to
+	// credentialsTimeout is how long the search for credentials may take: it can lead to
 	// services of the network, such as that of the instance's metadata.
-	patience = 10 * time.Second
-	// margin is how long temporary credentials have to be valid yet: a token ends
+	credentialsTimeout = 10 * time.Second
+	// expiryMargin is how long temporary credentials have to be valid yet: a token ends
 	// with those that signed it.
-	margin = time.Minute
+	expiryMargin = time.Minute
 )
 
 // Tokens makes IAM tokens. It is safe for concurrent use.
@@ -41,7 +41,7 @@ func NewTokens(region string) *Tokens { return &Tokens{region: region} }
 // port are the ones that RDS gave the server, since they are part of what is
 // signed.
 func (t *Tokens) Token(ctx context.Context, host string, port int, user string) (string, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+	limited, cancel := context.WithTimeoutCause(ctx, credentialsTimeout, fmt.Errorf("no answer within %s", credentialsTimeout))
 	defer cancel()
 	found, err := t.credentials(limited)
 	if err != nil {
@@ -51,7 +51,7 @@ func (t *Tokens) Token(ctx context.Context, host string, port int, user string) 
 		if limited.Err() != nil {
 			err = context.Cause(limited)
 		}
-		return "", fmt.Errorf("no AWS credentials to make an IAM token with: %w\nhint: %s", withoutSecrets(err), waysHint)
+		return "", fmt.Errorf("no AWS credentials to make an IAM token with: %w\nhint: %s", withoutSecrets(err), credentialsHint)
 	}
 	endpoint := net.JoinHostPort(host, strconv.Itoa(port))
 	token, err := rds.BuildAuthToken(ctx, endpoint, t.region, user, credentials.StaticCredentialsProvider{Value: found})
@@ -61,9 +61,9 @@ func (t *Tokens) Token(ctx context.Context, host string, port int, user string) 
 	return withPath(token), nil
 }
 
-// waysHint names the ways of the standard chain.
+// credentialsHint names the ways of the standard chain.
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
-const waysHint = "the usual ways of AWS' tools are looked at: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, " +
+const credentialsHint = "the usual ways of AWS' tools are looked at: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, " +
 	"a profile (AWS_PROFILE, ~/.aws/credentials, ~/.aws/config, \"aws sso login\"), a web identity (AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN), " +
 	"the role of the container, the role of the EC2 instance; try \"aws sts get-caller-identity\""
 
@@ -85,7 +85,7 @@ func (t *Tokens) chain(ctx context.Context) (aws.CredentialsProvider, error) {
 	}
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithDefaultRegion(t.region), // of the services that a profile may need
-		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = margin }),
+		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryMargin }),
 	)
 	if err != nil {
 		return nil, err

@@ -11,10 +11,10 @@ import (
 // in the order in which they can be restored, which is the one that plakar hands
 // them over in.
 const (
-	preData    = "1-pre-data" + suffix
-	dataFolder = "2-data"
-	others     = "others" + suffix // no table's file: those have a dot more
-	postData   = "3-post-data" + suffix
+	preData       = "1-pre-data" + suffix
+	dataDirectory = "2-data"
+	others        = "others" + suffix // no table's file: those have a dot more
+	postData      = "3-post-data" + suffix
 )
 
 // maxName is how long a file's name can be, in bytes, on the file systems that
@@ -50,24 +50,24 @@ func Directory(number int, database string) string {
 }
 
 // DataDirectory returns the path of the directory with the data in a database's directory.
-func DataDirectory(folder string) string { return folder + "/" + dataFolder }
+func DataDirectory(dir string) string { return dir + "/" + dataDirectory }
 
 // PreDataFile returns the path of the definitions in a database's directory.
-func PreDataFile(folder string) string { return folder + "/" + preData }
+func PreDataFile(dir string) string { return dir + "/" + preData }
 
 // PostDataFile returns the path of what is restored after the data: indexes,
 // constraints, triggers.
-func PostDataFile(folder string) string { return folder + "/" + postData }
+func PostDataFile(dir string) string { return dir + "/" + postData }
 
 // OthersFile returns the path of the data of all tables that have no file of
 // their own.
-func OthersFile(folder string) string { return DataDirectory(folder) + "/" + others }
+func OthersFile(dir string) string { return DataDirectory(dir) + "/" + others }
 
 // TableFile returns the path of the data of one table; ok is false if its name
 // would be too long.
-func TableFile(folder, schema, table string) (pathname string, ok bool) {
+func TableFile(dir, schema, table string) (pathname string, ok bool) {
 	name := tableName(schema, table)
-	return DataDirectory(folder) + "/" + name, len(name) <= maxName
+	return DataDirectory(dir) + "/" + name, len(name) <= maxName
 }
 
 // tableName encodes the dots within the names, so that the one between them is the
@@ -95,7 +95,7 @@ func ParsePart(pathname string) (p Part, ok bool) {
 			return Part{}, false
 		}
 		p.Section = Data
-		if path.Base(dir) == dataFolder {
+		if path.Base(dir) == dataDirectory {
 			dir = path.Dir(dir)
 		} else if dir != "/" {
 			return Part{}, false

@@ -11,7 +11,7 @@ import (
 )
 
 func TestTableFile(t *testing.T) {
-	const folder = "/00007-shop"
+	const dir = "/00007-shop"
 	for want, name := range map[string][2]string{
 		"public.orders.dump":      {"public", "orders"},
 		"a%2Eb.c.dump":            {"a.b", "c"},
@@ -23,11 +23,11 @@ func TestTableFile(t *testing.T) {
 		"1-pre-data.dump.dump":    {"1-pre-data", "dump"},
 		"données.c'\" $(x)—.dump": {"données", "c'\" $(x)—"},
 	} {
-		got, ok := TableFile(folder, name[0], name[1])
-		if !ok || got != folder+"/2-data/"+want {
+		got, ok := TableFile(dir, name[0], name[1])
+		if !ok || got != dir+"/2-data/"+want {
 			t.Errorf("TableFile(%q) = %q, %v; want %q", name, got, ok, want)
 		}
-		part := Part{Section: Data, Directory: folder, Database: "shop", Schema: name[0], Table: name[1]}
+		part := Part{Section: Data, Directory: dir, Database: "shop", Schema: name[0], Table: name[1]}
 		if diff := cmp.Diff(part, mustParse(t, got)); diff != "" {
 			t.Errorf("%s: -want +got\n%s", got, diff)
 		}
@@ -39,7 +39,7 @@ func TestTableFile(t *testing.T) {
 			}
 		}
 	}
-	if name, ok := TableFile(folder, strings.Repeat("/", 63), strings.Repeat("/", 63)); ok {
+	if name, ok := TableFile(dir, strings.Repeat("/", 63), strings.Repeat("/", 63)); ok {
 		t.Errorf("%d bytes are not too long for a name", len(path.Base(name)))
 	}
 }
@@ -54,15 +54,15 @@ func mustParse(t *testing.T, pathname string) Part {
 }
 
 func TestParts(t *testing.T) {
-	folder := Directory(3, "x.dump")
-	table, _ := TableFile(folder, "s", "t")
-	inOrder := []string{PreDataFile(folder), OthersFile(folder), table, PostDataFile(folder)}
+	dir := Directory(3, "x.dump")
+	table, _ := TableFile(dir, "s", "t")
+	inOrder := []string{PreDataFile(dir), OthersFile(dir), table, PostDataFile(dir)}
 	if !slices.IsSorted(inOrder) {
 		t.Errorf("they do not sort in the order of a restore: %q", inOrder)
 	}
 	for i, section := range []Section{PreData, Data, Data, PostData} {
 		p := mustParse(t, inOrder[i])
-		if p.Section != section || p.Database != "x.dump" || p.Directory != folder {
+		if p.Section != section || p.Database != "x.dump" || p.Directory != dir {
 			t.Errorf("%s: %+v", inOrder[i], p)
 		}
 		if _, ok := Database(inOrder[i]); ok {

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 )
 
 // idleInterval is shorter than any sensible idle_session_timeout, in which the server
@@ -37,9 +38,7 @@ func (c *Conn) Version() string { return c.pg.ParameterStatus("server_version") 
 
 // Major is the server's major version; 0 if it cannot be told.
 func (c *Conn) Major() int {
-	version := c.Version()
-	digits := strings.IndexFunc(version+".", func(r rune) bool { return r < '0' || r > '9' })
-	major, _ := strconv.Atoi(version[:digits])
+	major, _ := pgversion.Major(c.Version())
 	return major
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
-	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 )
 
 // Maintenance are the databases that others are made through, which are never dropped.
@@ -48,7 +48,7 @@ func Inspect(ctx context.Context, info conninfo.Info) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking the server for its version: %w", err)
 	}
-	s.Major = pgtools.Major(versionNum)
+	s.Major = pgversion.MajorOfNum(versionNum)
 	return s, nil
 }
 
