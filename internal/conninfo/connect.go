@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -46,13 +45,17 @@ func (i Info) parse() (*pgx.ConnConfig, error) {
 		}
 		return nil, fmt.Errorf("reading the connection settings: %w", cause)
 	}
-	// Whatever pgx does not know would be sent to the server as a setting.
-	maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool {
-		return !slices.Contains([]string{"application_name", "options", "timezone"}, name)
-	})
-	// The names of databases and roles are bytes: what one session stored in UTF-8
-	// and another in LATIN1 is to be found again as it is.
-	cfg.RuntimeParams["client_encoding"] = "SQL_ASCII"
+	// Whatever pgx does not know would be sent to the server as a setting, and what it
+	// reads from the environment would outrank those of ours.
+	cfg.RuntimeParams = map[string]string{
+		"application_name": i.keywords["application_name"],
+		// The names of databases and roles are bytes: what one session stored in UTF-8
+		// and another in LATIN1 is to be found again as it is.
+		"client_encoding": "SQL_ASCII",
+	}
+	if options := i.startOptions(); options != "" {
+		cfg.RuntimeParams["options"] = options
+	}
 	// Poolers that hand each transaction to another session know no prepared
 	// statements.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -113,6 +116,12 @@ func (i Info) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), reason(err))
 	}
+	if i.facts == nil {
+		return conn, nil // a pooler may be there that would keep what is set
+	}
+	if err := i.setHere(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+	}
 	enableConnectionCheck(ctx, conn)
 	return conn, nil
 }
@@ -132,7 +141,9 @@ func enableConnectionCheck(ctx context.Context, conn *pgx.Conn) {
 // Dial finds the server: it tries each host, and on it the databases in order
 // until the user is let into one. It returns the connection and an Info that
 // names just that host, by its address too, and that database, so that all that
-// follows talks to the same server.
+// follows talks to the same server, with the settings that it knows: see Settings. A
+// connection pooler between is an error unless each session has one of the server's to
+// itself.
 func (i Info) Dial(ctx context.Context, databases ...string) (Info, *pgx.Conn, error) {
 	var errs []error
 	for _, host := range i.candidates() {
@@ -141,7 +152,8 @@ func (i Info) Dial(ctx context.Context, databases ...string) (Info, *pgx.Conn, e
 			return pinned, conn, nil
 		}
 		var noPassword *passwordError
-		if errors.As(err, &noPassword) {
+		var pooler *poolerError
+		if errors.As(err, &noPassword) || errors.As(err, &pooler) {
 			return Info{}, nil, err
 		}
 		errs = append(errs, err)
@@ -175,9 +187,14 @@ func (i Info) candidates() []Info {
 func (i Info) dialOne(ctx context.Context, databases []string) (Info, *pgx.Conn, error) {
 	var errs []error
 	for _, database := range databases {
-		conn, err := i.Connect(ctx, database)
+		one := i.WithDatabase(database)
+		conn, err := one.Connect(ctx, database)
+		if refusesOptions(err) {
+			one = one.withoutOptions()
+			conn, err = one.Connect(ctx, database)
+		}
 		if err == nil {
-			return i.WithDatabase(database).pin(conn.PgConn().Conn().RemoteAddr()), conn, nil
+			return one.pin(conn.PgConn().Conn().RemoteAddr()).settle(ctx, conn)
 		}
 		errs = append(errs, err)
 		if !isAccessDenied(err) {

@@ -31,6 +31,10 @@ type Info struct {
 	authHint string            // what to check when the server refuses a password of that; may be ""
 	environ  []string          // what the tools inherit
 	service  [2]string         // name and file of the service that was merged in
+	facts    *facts            // what Dial learnt of the server; nil before
+
+	replication bool // see ForReplication
+	noOptions   bool // a connection pooler keeps our settings from the server
 }
 
 // Parse merges, strongest first: the options, the URI in o.Location, the service

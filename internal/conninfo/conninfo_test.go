@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/settings"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
@@ -142,7 +143,7 @@ func env(t *testing.T, info Info) []string {
 func TestDefaults(t *testing.T) {
 	info := parse(t, options.Connection{}, "HOME=/nowhere", "LANG=C")
 	if diff := cmp.Diff([]string{
-		"HOME=/nowhere", "LANG=C", "PGAPPNAME=plakar", "PGCONNECT_TIMEOUT=30", "PGHOST=localhost", "PGPORT=5432", "PGSSLMODE=prefer",
+		"HOME=/nowhere", "LANG=C", "PGAPPNAME=plakar", "PGCONNECT_TIMEOUT=30", "PGHOST=localhost", "PGOPTIONS=" + settings.Options(settings.Base(), ""), "PGPORT=5432", "PGSSLMODE=prefer",
 	}, env(t, info)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

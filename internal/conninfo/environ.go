@@ -19,6 +19,11 @@ func fromEnviron(environ []string) map[string]string {
 	return keywords
 }
 
+// overruling are libpq's variables for settings of a session: they would outrank what
+// "options" says.
+// Source: EnvironmentOptions in src/interfaces/libpq/fe-connect.c
+var overruling = []string{"PGDATESTYLE", "PGTZ", "PGGEQO"}
+
 // withoutParams drops libpq's variables: the tools shall see this Info's
 // settings and nothing that was overridden.
 func withoutParams(environ []string) []string {
@@ -26,7 +31,7 @@ func withoutParams(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		_, ours := byVariable[name]
-		return ours
+		return ours || slices.Contains(overruling, name)
 	})
 }
 
@@ -49,9 +54,16 @@ func (i Info) Env(ctx context.Context) ([]string, error) {
 	}
 	env := slices.Clone(i.environ)
 	for keyword, value := range i.keywords {
-		if name := params[keyword].env; name != "" && keyword != "password" {
+		if name := params[keyword].env; name != "" && !slices.Contains([]string{"password", "options", "client_encoding"}, keyword) {
 			env = append(env, name+"="+value)
 		}
+	}
+	if options := i.startOptions(); options != "" {
+		env = append(env, "PGOPTIONS="+options)
+	}
+	// What pg_dump writes is in this encoding.
+	if encoding := i.encoding(); encoding != "" {
+		env = append(env, "PGCLIENTENCODING="+encoding)
 	}
 	if password != "" {
 		env = append(env, "PGPASSWORD="+password)

@@ -7,12 +7,19 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/settings"
 )
 
 // ForReplication names the database that libpq looks up in ~/.pgpass for
 // connections that are to no database, as pg_basebackup's are.
-func (i Info) ForReplication() Info { return i.WithDatabase("replication") }
+func (i Info) ForReplication() Info {
+	i = i.WithDatabase("replication")
+	i.replication = true
+	return i
+}
 
 // DialReplication finds the server as Dial does, for a physical replication
 // connection. That one is to no database and understands replication commands
@@ -29,8 +36,24 @@ func (i Info) DialReplication(ctx context.Context) (Info, *pgconn.PgConn, error)
 	return Info{}, nil, errors.Join(errs...)
 }
 
+// connectReplication gives the session the settings of a recent server or, if that knows
+// less, or a pooler is in between, fewer.
 func (i Info) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
-	cfg, err := i.ForReplication().Config(ctx)
+	i = i.ForReplication()
+	recent := i
+	recent.facts = &facts{pinned: settings.Pinned}
+	conn, err := recent.connectWalsender(ctx)
+	if isCode(err, pgerrcode.UndefinedObject) {
+		conn, err = i.connectWalsender(ctx)
+	}
+	if refusesOptions(err) {
+		conn, err = i.withoutOptions().connectWalsender(ctx)
+	}
+	return conn, err
+}
+
+func (i Info) connectWalsender(ctx context.Context) (*pgconn.PgConn, error) {
+	cfg, err := i.Config(ctx)
 	if err != nil {
 		return nil, err
 	}
