@@ -2,6 +2,9 @@ package settings
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -117,5 +120,40 @@ func TestParse(t *testing.T) {
 	}
 	if left := Without(Base(), Parse("-c datestyle=German")); len(left) != len(Base())-1 {
 		t.Errorf("%d of %d are left", len(left), len(Base()))
+	}
+}
+
+// docs/settings.md has the table that users read.
+func TestDocument(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "settings.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "| `") {
+			rows++
+		}
+	}
+	if rows != len(Pinned) {
+		t.Errorf("%d rows for %d settings", rows, len(Pinned))
+	}
+	for _, s := range Pinned {
+		value, servers := "empty", "all"
+		if s.Value != "" {
+			value = "`" + s.Value + "`"
+		}
+		if s.Since > 0 {
+			servers = fmt.Sprintf("%d and later", s.Since)
+		}
+		if s.Privileged {
+			servers += "; where the role may set it"
+		}
+		if row := fmt.Sprintf("| `%s` | %s | %s", s.Name, value, servers); !strings.Contains(string(text), row) {
+			t.Errorf("the row %q is missing", row)
+		}
+		if s.Matters && strings.Count(string(text), "`"+s.Name+"`") < 2 {
+			t.Errorf("%s is not said to matter with a pooler", s.Name)
+		}
 	}
 }

@@ -1,0 +1,97 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+// spoiled asks a session for what a backup or a restore could have left in it.
+const spoiled = `SELECT coalesce(string_agg(name || '=' || setting, ' ' ORDER BY name), 'nothing') FROM pg_settings
+	WHERE source = 'session' AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings')`
+
+// A pooler that gives each transaction another session is refused, by ping as well, and
+// nothing of ours is left on the sessions that the application gets.
+func TestPoolerInTransactionMode(t *testing.T) {
+	t.Parallel()
+	server := harness.Start(t)
+	harness.SeedNames(t, server, "shop")
+	for _, mode := range []string{"transaction", "statement"} {
+		for _, takesOptions := range []string{"", "ignore_startup_parameters = options"} {
+			// One session for all clients: the application gets the one that we had.
+			pooler := harness.StartPgBouncer(t, server, mode, takesOptions, "max_user_connections = 1", "max_db_connections = 1", "server_lifetime = 86400")
+			p := harness.NewPlakar(t)
+			p.SourceAdd("src", pooler.URL(""), server.BinDirOption())
+			p.DestinationAdd("dst", pooler.URL(""), server.BinDirOption(), "recreate=true")
+			before := throughPooler(t, pooler)
+			if before[1] != "nothing" {
+				t.Fatalf("the application's session has %s before", before[1])
+			}
+			const want = "pool_mode=session"
+			_, result := p.Backup("@src")
+			failed(t, result, want)
+			failed(t, p.Run("source", "ping", "src"), want)
+			failed(t, p.Run("destination", "ping", "dst"), want)
+			after := throughPooler(t, pooler)
+			// In statement mode the pooler ends the session that refuses a transaction.
+			if mode == "statement" {
+				before[0], after[0] = "", ""
+			}
+			if after != before {
+				t.Errorf("%s: the application's session had %q and has %q", mode, before, after)
+			}
+		}
+	}
+}
+
+// throughPooler is the server's process behind a pooler and what is set in its session.
+func throughPooler(t *testing.T, pooler *harness.PgBouncer) (found [2]string) {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(pooler.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	conn, err := pgx.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if err := conn.QueryRow(t.Context(), "SELECT pg_backend_pid()::text, ("+spoiled+")").Scan(&found[0], &found[1]); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// A pooler in session mode is as good as a server, but for what it keeps from the
+// sessions of the client tools.
+func TestPoolerInSessionMode(t *testing.T) {
+	t.Parallel()
+	src := harness.Start(t)
+	src.Exec(t, "postgres", "CREATE DATABASE shop")
+	src.Exec(t, "shop", settingsRows)
+	for name, option := range map[string]string{"refused": "", "dropped": "ignore_startup_parameters = options"} {
+		dst := harness.Start(t)
+		src.Exec(t, "postgres", "ALTER ROLE postgres SET statement_timeout = '5ms'")
+		dst.Exec(t, "postgres", "ALTER ROLE postgres SET statement_timeout = '5ms'")
+		p := harness.NewPlakar(t)
+		p.SourceAdd("src", harness.StartPgBouncer(t, src, "session", option).URL(""), src.BinDirOption())
+		p.DestinationAdd("dst", harness.StartPgBouncer(t, dst, "session", option).URL(""), dst.BinDirOption(), "no_globals=true")
+		p.MustRun("source", "ping", "src")
+		p.MustRun("destination", "ping", "dst")
+		p.MustRestore("@dst", p.MustBackup("@src"))
+		if want, got := settled(t, src), settled(t, dst); want != got {
+			t.Errorf("%s: want\n%s\ngot\n%s", name, want, got)
+		}
+		// What the tools do not set by themselves, and the pooler does not pass on. It has
+		// no session from before.
+		src.Exec(t, "postgres", "SET statement_timeout = 0; ALTER ROLE postgres SET gin_fuzzy_search_limit = 7")
+		p.SourceAdd("limited", harness.StartPgBouncer(t, src, "session", option).URL(""), src.BinDirOption())
+		_, result := p.Backup("@limited")
+		failed(t, result, "gin_fuzzy_search_limit=7")
+		failed(t, p.Run("source", "ping", "limited"), "gin_fuzzy_search_limit=7")
+		src.Exec(t, "postgres", "SET statement_timeout = 0; ALTER ROLE postgres RESET ALL")
+	}
+}

@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+// settingsCase is what the roles, databases and configuration of a source and a target
+// have for an application's sake.
+type settingsCase struct {
+	conf     []string // ALTER SYSTEM SET, on both servers
+	src, dst string   // SQL in database postgres
+	user     string   // "" for the superuser
+}
+
+var settingsCases = map[string]settingsCase{
+	"frozen": {
+		src: `ALTER DATABASE shop SET default_transaction_read_only = on`,
+		dst: `ALTER DATABASE postgres SET default_transaction_read_only = on; ALTER DATABASE template1 SET default_transaction_read_only = on`,
+	},
+	"role": {
+		src: roleSettings + `; ALTER ROLE postgres SET zero_damaged_pages = on; ALTER ROLE postgres SET ignore_checksum_failure = on;
+			ALTER ROLE postgres SET gin_fuzzy_search_limit = 1`,
+		dst: roleSettings + `; ALTER ROLE postgres SET session_replication_role = replica`,
+	},
+	"database": {
+		src: `CREATE ROLE app; ALTER DATABASE shop SET role = 'app'; ALTER DATABASE postgres SET role = 'app';
+			ALTER DATABASE shop SET client_encoding = 'LATIN1'; ALTER DATABASE shop SET lc_monetary = 'C.UTF-8'`,
+		dst: `CREATE ROLE app; ALTER DATABASE postgres SET role = 'app'; ALTER DATABASE template1 SET role = 'app'`,
+	},
+	"strings": {
+		conf: []string{"standard_conforming_strings = off", "backslash_quote = off", "quote_all_identifiers = on", "synchronize_seqscans = on"},
+	},
+	"formats": {
+		conf: []string{
+			"DateStyle = 'German, DMY'", "IntervalStyle = sql_standard", "extra_float_digits = -15", "bytea_output = escape", "xmlbinary = hex",
+			"xmloption = document", "timezone = 'Asia/Kathmandu'", "timezone_abbreviations = 'India'",
+		},
+	},
+	"server": {
+		conf: []string{
+			"statement_timeout = '5ms'", "idle_in_transaction_session_timeout = '50ms'", "idle_session_timeout = '50ms'", "search_path = 'nosuch'",
+			"check_function_bodies = on", "exit_on_error = on", "default_transaction_isolation = serializable", "default_transaction_deferrable = on",
+			"client_min_messages = error", "array_nulls = off", "default_transaction_read_only = on",
+		},
+	},
+	// In postgresql.conf it would also count before the server reads what a client wants.
+	"transaction_timeout": {src: impatient, dst: impatient, user: "saver"},
+}
+
+// since are the first versions with settings of some cases, which are tried on the
+// newest version where the one of the run is older.
+var since = map[string]int{"transaction_timeout": 17}
+
+const impatient = `CREATE ROLE saver LOGIN SUPERUSER PASSWORD 'saver'; ALTER ROLE saver SET transaction_timeout = '1ms'`
+
+const roleSettings = `ALTER ROLE postgres SET statement_timeout = '5ms'; ALTER ROLE postgres SET idle_in_transaction_session_timeout = '50ms';
+	ALTER ROLE postgres SET idle_session_timeout = '50ms'; ALTER ROLE postgres SET lock_timeout = '1ms';
+	ALTER ROLE postgres SET client_encoding = 'LATIN1'; ALTER ROLE postgres SET array_nulls = off;
+	ALTER ROLE postgres SET transform_null_equals = on; ALTER ROLE postgres SET search_path = evil;
+	ALTER ROLE postgres SET row_security = on; ALTER ROLE postgres SET DateStyle = 'SQL, DMY'`
+
+// settingsRows are rows whose text depends on a session's settings.
+const settingsRows = `
+	CREATE TABLE t (id int PRIMARY KEY, d date, tz timestamptz, i interval, f float8, b bytea, m money, a text[], x xml, s text);
+	INSERT INTO t VALUES
+		(1, '2026-03-04', '2026-03-04 05:06:07+02', '-1 day +02:03:04', 0.1::float8 + 0.2, '\x00ff5c', 12.34, ARRAY['a', NULL, 'NULL'], '<a/>', 'euro € back\slash ''quote'''),
+		(2, '0044-03-15 BC', 'infinity', '1 mon -2 days', 1e-300, '', -0.05, '{}', 'text only', E'tab\tnew\nline');
+	CREATE VIEW v AS SELECT id FROM t WHERE s = 'back\slash';
+	CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.s := 'stamped'; RETURN NEW; END $$;
+	CREATE TRIGGER stamp BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION stamp();
+	CREATE TABLE child (id int REFERENCES t);
+	INSERT INTO child VALUES (1)`
+
+// What a role, a database or the configuration sets for an application's sake changes
+// neither whether a backup and a restore work, nor what comes back.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for name, c := range settingsCases {
+		t.Run(name, func(t *testing.T) {
+			major, err := harness.DefaultMajor()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if major < since[name] {
+				major = slices.Max(harness.Majors())
+			}
+			src, dst := harness.Start(t, harness.Major(major)), harness.Start(t, harness.Major(major))
+			src.Exec(t, "postgres", "CREATE DATABASE shop")
+			src.Exec(t, "shop", settingsRows)
+			c.apply(t, src, c.src)
+			c.apply(t, dst, c.dst)
+			p := harness.NewPlakar(t)
+			from, to := src.URL(""), dst.URL("")
+			if c.user != "" {
+				from, to = src.URLFor(c.user, c.user, ""), dst.URLFor(c.user, c.user, "")
+			}
+			p.SourceAdd("src", from, src.BinDirOption())
+			p.DestinationAdd("dst", to, dst.BinDirOption(), "no_globals=true")
+			p.MustRun("source", "ping", "src")
+			p.MustRun("destination", "ping", "dst")
+			p.MustRestore("@dst", p.MustBackup("@src"))
+			if want, got := settled(t, src), settled(t, dst); want != got || !strings.Contains(want, "12.34") {
+				t.Errorf("want\n%s\ngot\n%s", want, got)
+			}
+		})
+	}
+}
+
+// apply makes the settings of a server, and runs sql before they count.
+func (c settingsCase) apply(t *testing.T, s *harness.Server, sql string) {
+	t.Helper()
+	conn := s.Connect(t, "postgres")
+	for _, line := range c.conf {
+		if _, err := conn.Exec(t.Context(), "ALTER SYSTEM SET "+line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), sql+"; SELECT pg_reload_conf()", pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Money is saved and restored without its format, which depends on the locale: 12.34
+// became 1234.00 where the source has another one than the target.
+func TestSettingsMoney(t *testing.T) {
+	t.Parallel()
+	src, dst := harness.Start(t), harness.Start(t)
+	src.Exec(t, "postgres", "CREATE DATABASE shop")
+	src.Exec(t, "shop", settingsRows)
+	if err := src.TryExec("postgres", "SET lc_monetary = 'es_AR.UTF-8'"); err != nil {
+		harness.Missing(t, "run tests/setup/locale.sh: %v", err)
+	}
+	src.Exec(t, "postgres", "ALTER ROLE postgres SET lc_monetary = 'es_AR.UTF-8'")
+	p := harness.NewPlakar(t)
+	p.SourceAdd("src", src.URL(""), src.BinDirOption())
+	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
+	p.MustRestore("@dst", p.MustBackup("@src"))
+	if want, got := settled(t, src), settled(t, dst); want != got || !strings.Contains(got, "12.34") {
+		t.Errorf("want\n%s\ngot\n%s", want, got)
+	}
+}
+
+// settled is what the rows are in a session whose settings are known.
+func settled(t *testing.T, s *harness.Server) string {
+	t.Helper()
+	const known = `SET statement_timeout = 0; SET role = none; SET search_path = public; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
+		SET DateStyle = 'ISO, MDY'; SET IntervalStyle = postgres; SET extra_float_digits = 3; SET bytea_output = hex; SET timezone = 'UTC';
+		SET lc_monetary = 'C'; SET quote_all_identifiers = off; SET transaction_isolation = 'read committed'`
+	conn := s.Connect(t, "shop")
+	results, err := conn.PgConn().Exec(t.Context(), known+"; SELECT t::text FROM t ORDER BY id; SELECT pg_get_viewdef('v'::regclass); SELECT count(*)::text FROM child; SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'stamp'").ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, result := range results {
+		for _, row := range result.Rows {
+			text.Write(row[0])
+			text.WriteString("\n")
+		}
+	}
+	return text.String()
+}
