@@ -58,17 +58,23 @@ func inspect(ctx context.Context, conn *pgx.Conn) (state, error) {
 
 // inspection is the questions of inspect. They are a transaction of their own.
 func inspection(pg *pgconn.PgConn) string {
+	major, err := pgversion.Major(pg.ParameterStatus("server_version"))
+	if err != nil {
+		major = 0
+	}
 	var local, names []string
 	for _, s := range settings.Pinned {
 		names = append(names, literal(s.Name))
 		switch s.Name {
-		case "statement_timeout", "lock_timeout":
-			local = append(local, setConfig(s, true))
+		case "statement_timeout", "lock_timeout", "transaction_timeout":
+			if s.Since <= major {
+				local = append(local, setConfig(s, true))
+			}
 		}
 	}
 	allowed := "context IN ('user', 'backend') OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user)"
 	const grantable = 15
-	if major, err := pgversion.Major(pg.ParameterStatus("server_version")); err == nil && major >= grantable {
+	if major >= grantable {
 		allowed += " OR pg_catalog.has_parameter_privilege(session_user, name, 'SET')"
 	}
 	return "SELECT " + strings.Join(local, ", ") + `;

@@ -83,10 +83,10 @@ func (i Info) checkPooler(ctx context.Context, conn *pgx.Conn, s state) error {
 
 // inSessionMode is nil when err is that the second session had to wait.
 func inSessionMode(ctx, limited context.Context, err error) error {
-	if ctx.Err() == nil && limited.Err() != nil {
-		return nil
+	if ctx.Err() != nil || limited.Err() == nil {
+		return fmt.Errorf("trying the connection pooler: %w", err)
 	}
-	return fmt.Errorf("trying the connection pooler: %w", err)
+	return nil //nolint:nilerr // it waited as long as it was let
 }
 
 const askBackend = "SELECT pg_catalog.pg_backend_pid()"
