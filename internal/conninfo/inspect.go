@@ -51,6 +51,14 @@ func inspect(ctx context.Context, conn *pgx.Conn) (state, error) {
 	}
 	rows(1, func(row []string) { s.backend, s.role = row[0], row[1] == "t" })
 	rows(2, func(row []string) { s.values[row[0]] = value{setting: row[1], allowed: row[2] == "t"} })
+	rows(0, func(row []string) {
+		// What they were before the questions.
+		for n := 0; n+2 < len(row); n += 3 {
+			v := s.values[row[n]]
+			v.setting = row[n+1]
+			s.values[row[n]] = v
+		}
+	})
 	rows(3, func(row []string) { s.encodings[row[0]] = row[1] })
 	rows(4, func(row []string) { s.ownRole[row[0]] = true })
 	return s, nil
@@ -68,7 +76,7 @@ func inspection(pg *pgconn.PgConn) string {
 		switch s.Name {
 		case "statement_timeout", "lock_timeout", "transaction_timeout":
 			if s.Since <= major {
-				local = append(local, setConfig(s, true))
+				local = append(local, literal(s.Name)+", pg_catalog.current_setting("+literal(s.Name)+"), "+setConfig(s, true))
 			}
 		}
 	}

@@ -9,9 +9,9 @@ type Setting struct {
 	Privileged bool
 	// AtStart says that it cannot be set later.
 	AtStart bool
-	// Matters says that no client tool sets it by itself, and that another value can end
-	// what a tool does or change what it saves or restores: where a connection pooler
-	// drops it, another value is refused.
+	// Matters says that some client tool, pg_dumpall for one, does not set it by itself, and
+	// that another value can end what that does or change what it saves or restores: where
+	// a connection pooler drops it, another value is refused.
 	Matters bool
 	// Walsender says that it also counts for a session that speaks the replication protocol.
 	Walsender bool
@@ -25,9 +25,9 @@ type Setting struct {
 // Source: https://www.postgresql.org/docs/18/runtime-config-client.html
 var Pinned = []Setting{
 	// What ends a session or a statement.
-	{Name: "statement_timeout", Value: "0"},
+	{Name: "statement_timeout", Value: "0", Matters: true},
 	{Name: "lock_timeout", Value: "0"},
-	{Name: "transaction_timeout", Value: "0", Since: 17},
+	{Name: "transaction_timeout", Value: "0", Matters: true, Since: 17},
 	{Name: "idle_in_transaction_session_timeout", Value: "0", Matters: true},
 	{Name: "idle_session_timeout", Value: "0", Since: 14, Matters: true, Walsender: true},
 	{Name: "tcp_user_timeout", Value: "0", Since: 12, Matters: true, Walsender: true},
@@ -52,9 +52,9 @@ var Pinned = []Setting{
 	{Name: "xmlbinary", Value: "base64"},
 	{Name: "xmloption", Value: "content"},
 	{Name: "array_nulls", Value: "on", Matters: true},
-	{Name: "standard_conforming_strings", Value: "on"},
+	{Name: "standard_conforming_strings", Value: "on", Matters: true},
 	{Name: "backslash_quote", Value: "safe_encoding"},
-	{Name: "quote_all_identifiers", Value: "off"},
+	{Name: "quote_all_identifiers", Value: "off", Matters: true},
 	{Name: "transform_null_equals", Value: "off", Matters: true},
 
 	// What names stand for, and what objects become.

@@ -74,8 +74,10 @@ func TestPoolerInSessionMode(t *testing.T) {
 	src.Exec(t, "shop", settingsRows)
 	for name, option := range map[string]string{"refused": "", "dropped": "ignore_startup_parameters = options"} {
 		dst := harness.Start(t)
-		src.Exec(t, "postgres", "ALTER ROLE postgres SET statement_timeout = '5ms'")
-		dst.Exec(t, "postgres", "ALTER ROLE postgres SET statement_timeout = '5ms'")
+		// All tools that mind set these by themselves, and we do.
+		const harmless = "ALTER ROLE postgres SET lock_timeout = '1ms'; ALTER ROLE postgres SET search_path = evil; ALTER ROLE postgres SET bytea_output = escape"
+		src.Exec(t, "postgres", harmless)
+		dst.Exec(t, "postgres", harmless)
 		p := harness.NewPlakar(t)
 		p.SourceAdd("src", harness.StartPgBouncer(t, src, "session", option).URL(""), src.BinDirOption())
 		p.DestinationAdd("dst", harness.StartPgBouncer(t, dst, "session", option).URL(""), dst.BinDirOption(), "no_globals=true")
@@ -87,11 +89,12 @@ func TestPoolerInSessionMode(t *testing.T) {
 		}
 		// What the tools do not set by themselves, and the pooler does not pass on. It has
 		// no session from before.
-		src.Exec(t, "postgres", "SET statement_timeout = 0; ALTER ROLE postgres SET gin_fuzzy_search_limit = 7")
+		src.Exec(t, "postgres", "ALTER ROLE postgres SET gin_fuzzy_search_limit = 7; ALTER ROLE postgres SET statement_timeout = '5s'")
 		p.SourceAdd("limited", harness.StartPgBouncer(t, src, "session", option).URL(""), src.BinDirOption())
 		_, result := p.Backup("@limited")
 		failed(t, result, "gin_fuzzy_search_limit=7")
+		failed(t, result, "statement_timeout=5s")
 		failed(t, p.Run("source", "ping", "limited"), "gin_fuzzy_search_limit=7")
-		src.Exec(t, "postgres", "SET statement_timeout = 0; ALTER ROLE postgres RESET ALL")
+		src.Exec(t, "postgres", "ALTER ROLE postgres RESET ALL")
 	}
 }

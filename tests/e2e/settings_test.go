@@ -44,7 +44,7 @@ var settingsCases = map[string]settingsCase{
 	},
 	"server": {
 		conf: []string{
-			"statement_timeout = '5ms'", "idle_in_transaction_session_timeout = '50ms'", "idle_session_timeout = '50ms'", "search_path = 'nosuch'",
+			"statement_timeout = '5ms'", "idle_in_transaction_session_timeout = '300ms'", "idle_session_timeout = '300ms'", "search_path = 'nosuch'",
 			"check_function_bodies = on", "exit_on_error = on", "default_transaction_isolation = serializable", "default_transaction_deferrable = on",
 			"client_min_messages = error", "array_nulls = off", "default_transaction_read_only = on",
 		},
@@ -59,8 +59,8 @@ var since = map[string]int{"transaction_timeout": 17}
 
 const impatient = `CREATE ROLE saver LOGIN SUPERUSER PASSWORD 'saver'; ALTER ROLE saver SET transaction_timeout = '20ms'`
 
-const roleSettings = `ALTER ROLE postgres SET statement_timeout = '5ms'; ALTER ROLE postgres SET idle_in_transaction_session_timeout = '50ms';
-	ALTER ROLE postgres SET idle_session_timeout = '50ms'; ALTER ROLE postgres SET lock_timeout = '1ms';
+const roleSettings = `ALTER ROLE postgres SET statement_timeout = '5ms'; ALTER ROLE postgres SET idle_in_transaction_session_timeout = '300ms';
+	ALTER ROLE postgres SET idle_session_timeout = '300ms'; ALTER ROLE postgres SET lock_timeout = '1ms';
 	ALTER ROLE postgres SET client_encoding = 'LATIN1'; ALTER ROLE postgres SET array_nulls = off;
 	ALTER ROLE postgres SET transform_null_equals = on; ALTER ROLE postgres SET search_path = evil;
 	ALTER ROLE postgres SET row_security = on; ALTER ROLE postgres SET DateStyle = 'SQL, DMY'`
@@ -149,7 +149,7 @@ func TestSettingsMoney(t *testing.T) {
 // settled is what the rows are in a session whose settings are known.
 func settled(t *testing.T, s *harness.Server) string {
 	t.Helper()
-	const known = `SET statement_timeout = 0; SET role = none; SET search_path = public; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
+	const known = `SET statement_timeout = 0; SET idle_session_timeout = 0; SET role = none; SET search_path = public; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
 		SET DateStyle = 'ISO, MDY'; SET IntervalStyle = postgres; SET extra_float_digits = 3; SET bytea_output = hex; SET timezone = 'UTC';
 		SET lc_monetary = 'C'; SET quote_all_identifiers = off; SET transaction_isolation = 'read committed'`
 	conn := s.Connect(t, "shop")
