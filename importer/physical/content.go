@@ -7,6 +7,8 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
 )
 
 // checksums are made of a file's content while it passes.
@@ -35,7 +37,9 @@ func (s *checksums) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *checksums) file() fileSum { return fileSum{size: s.size, crc: s.crc.Sum32()} }
+func (s *checksums) file() backupmanifest.Sum {
+	return backupmanifest.Sum{Size: s.size, CRC: s.crc.Sum32()}
+}
 
 // identity is a device and an inode number. plakar takes a file from the previous
 // snapshot, without reading it, if these and what else stat tells are the same;

@@ -5,7 +5,7 @@
 // a backup (method.go, archives.go, tool.go), turn each entry of its tar archives into a
 // record (emit.go, files.go, layout.go, content.go), and compare all that passed
 // with the backup manifest, which comes last, and with what the server says that it
-// leaves out (omissions.go; verify.go, names.go, wal.go, backupmanifest.go).
+// leaves out (omissions.go; verify.go, names.go; package backupmanifest).
 //
 // Invariants:
 //

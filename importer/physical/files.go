@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
@@ -94,7 +95,7 @@ func (s *recordEmitter) manifest(size int64, content io.Reader) error {
 	r, w := io.Pipe()
 	compared := make(chan error, 1)
 	go func() {
-		err := readManifest(r, s.check)
+		err := backupmanifest.Read(r, s.check)
 		_ = r.CloseWithError(err)
 		compared <- err
 	}()

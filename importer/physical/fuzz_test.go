@@ -72,17 +72,3 @@ func (b *backup) entries() (small []tar.Header) {
 	}
 	return small
 }
-
-// FuzzReadManifest: a backup manifest is taken with its checksum only.
-func FuzzReadManifest(f *testing.F) {
-	b := plain()
-	text := b.text()
-	f.Add(text)
-	f.Add(text[:len(text)-10])
-	f.Add([]byte(`{"Files": [{"Path": "a", "Size": -1}], "Manifest-Checksum": ""}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := readManifest(bytes.NewReader(text), newVerifier("")); err == nil && !bytes.Contains(text, []byte("Manifest-Checksum")) {
-			t.Errorf("%q is accepted", text)
-		}
-	})
-}

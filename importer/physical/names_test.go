@@ -2,19 +2,12 @@ package physical
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 	"strings"
 	"testing"
-)
 
-func TestPackedSum(t *testing.T) {
-	for _, sum := range []fileSum{{}, {1, 2}, {1 << 32, 1}, {math.MaxInt64, math.MaxUint32}, {math.MaxUint32, 0}} {
-		if got := sum.pack().unpack(); got != sum {
-			t.Errorf("%v: %v", sum, got)
-		}
-	}
-}
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
+)
 
 // A million files take little memory, and any of them can be named.
 func TestManyNames(t *testing.T) {
@@ -23,7 +16,7 @@ func TestManyNames(t *testing.T) {
 	c := newVerifier("1")
 	before := heap()
 	for i := range files {
-		if err := c.add(name(i), fileSum{size: int64(i), crc: uint32(i)}); err != nil {
+		if err := c.add(name(i), backupmanifest.Sum{Size: int64(i), CRC: uint32(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,7 +33,7 @@ func TestManyNames(t *testing.T) {
 			continue // is not expected
 		}
 		size := int64(i)
-		c.compare(manifestFile{Path: name(i), Size: &size, Algorithm: "CRC32C",
+		c.File(backupmanifest.File{Path: name(i), Size: &size, Algorithm: "CRC32C",
 			Checksum: fmt.Sprintf("%02x%02x%02x%02x", byte(i), byte(i>>8), byte(i>>16), byte(i>>24))})
 	}
 	c.compared = true

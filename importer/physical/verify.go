@@ -3,89 +3,76 @@ package physical
 import (
 	"errors"
 	"fmt"
-	"math/bits"
-	"regexp"
 	"strings"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
 )
 
 // maxProblems is how many files an error names.
 const maxProblems = 10
 
-// fileSum is what a file is compared by.
-type fileSum struct {
-	size int64  // bytes
-	crc  uint32 // CRC32C
-}
-
 // verifier compares the files that passed with the backup manifest.
 type verifier struct {
 	systemID string
-	seen     map[nameHash]packedSum
+	seen     *backupmanifest.SumSet
 	names    nameLog
-	segments walSegments
+	segments *backupmanifest.Segments
 	problems []string
 	more     int // problems that are not listed
 	compared bool
 }
 
 func newVerifier(systemID string) *verifier {
-	return &verifier{systemID: systemID, seen: make(map[nameHash]packedSum), segments: newSegments()}
+	return &verifier{systemID: systemID, seen: backupmanifest.NewSumSet(), segments: backupmanifest.NewSegments()}
 }
-
-// segmentName matches the WAL segments, the only files that the manifest does
-// not list.
-var segmentName = regexp.MustCompile(`^pg_wal/([0-9A-F]{24})$`)
 
 // checkDuplicate refuses a name that was there before.
 func (c *verifier) checkDuplicate(name string) error {
-	if _, twice := c.seen[hashName(name)]; twice {
+	if c.seen.Has(name) {
 		return fmt.Errorf("the server sent the file %q twice", name)
 	}
 	return nil
 }
 
 // add takes note of a file that has passed.
-func (c *verifier) add(name string, sum fileSum) error {
-	if match := segmentName.FindStringSubmatch(name); match != nil {
-		return c.segments.add(match[1], sum.size)
+func (c *verifier) add(name string, sum backupmanifest.Sum) error {
+	if segment, ok := backupmanifest.SegmentName(name); ok {
+		return c.segments.Add(segment, sum.Size)
 	}
-	c.seen[hashName(name)] = sum.pack()
+	c.seen.Put(name, sum)
 	return c.names.add(name)
 }
 
-// compare takes one file of the manifest.
-func (c *verifier) compare(f manifestFile) {
-	want, err := f.sum()
+// File implements backupmanifest.Handler.
+func (c *verifier) File(f backupmanifest.File) {
+	want, err := f.Sum()
 	if err != nil {
-		c.report("%q: %v", f.name(), err)
+		c.report("%q: %v", f.Name(), err)
 		return
 	}
-	hash := hashName(f.name())
-	packed, there := c.seen[hash]
-	delete(c.seen, hash)
-	got := packed.unpack()
+	got, there := c.seen.Take(f.Name())
 	switch {
 	case !there:
-		c.report("%q is missing", f.name())
-	case got.size != want.size:
-		c.report("%q has %d bytes in place of %d", f.name(), got.size, want.size)
-	case got.crc != want.crc && got.crc != bits.ReverseBytes32(want.crc): // a big-endian server writes it the other way
-		c.report("%q has the checksum %08x in place of %08x", f.name(), got.crc, want.crc)
+		c.report("%q is missing", f.Name())
+	case got.Size != want.Size:
+		c.report("%q has %d bytes in place of %d", f.Name(), got.Size, want.Size)
+	case !got.SameCRC(want):
+		c.report("%q has the checksum %08x in place of %08x", f.Name(), got.CRC, want.CRC)
 	}
 }
 
-// checkSystemID takes the system identifier, which the manifest has from PostgreSQL 17 on.
-func (c *verifier) checkSystemID(id string) {
+// SystemIdentifier implements backupmanifest.Handler.
+func (c *verifier) SystemIdentifier(id string) {
 	if id != c.systemID {
 		c.report("it describes the cluster %s, not of %s: another server answered", id, c.systemID)
 	}
 }
 
-// checkWAL takes the WAL that the manifest asks for.
-func (c *verifier) checkWAL(all []walRange) {
+// WALRanges implements backupmanifest.Handler.
+func (c *verifier) WALRanges(all []backupmanifest.WALRange) {
 	c.compared = true
 	for _, r := range all {
-		if err := c.segments.covers(r); err != nil {
+		if err := c.segments.Covers(r); err != nil {
 			c.report("%v", err)
 		}
 	}
@@ -123,11 +110,11 @@ func (c *verifier) verdict(required bool) error {
 
 // unexpected reports what the manifest did not list.
 func (c *verifier) unexpected() error {
-	if len(c.seen) == 0 {
+	if c.seen.Len() == 0 {
 		return nil
 	}
 	return c.names.each(func(name string) {
-		if _, there := c.seen[hashName(name)]; there {
+		if c.seen.Has(name) {
 			c.report("%q is not in the backup manifest", name)
 		}
 	})

@@ -1,23 +1,39 @@
-package physical
+package backupmanifest
 
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
-// walSegments are the segment files that came with the backup.
-type walSegments struct {
+// segmentName matches a WAL segment in the data directory. Segments are the only files
+// that a manifest does not list.
+var segmentName = regexp.MustCompile(`^pg_wal/([0-9A-F]{24})$`)
+
+// SegmentName returns the name of the WAL segment that a file of the data directory is,
+// if it is one.
+func SegmentName(name string) (segment string, ok bool) {
+	match := segmentName.FindStringSubmatch(name)
+	if match == nil {
+		return "", false
+	}
+	return match[1], true
+}
+
+// Segments are the WAL segments that came with a backup.
+type Segments struct {
 	size uint64          // of each, in bytes
 	seen map[uint64]bool // by position: number of the 4 GiB and of the segment in it
 }
 
-func newSegments() walSegments { return walSegments{seen: make(map[uint64]bool)} }
+// NewSegments returns an empty set.
+func NewSegments() *Segments { return &Segments{seen: make(map[uint64]bool)} }
 
-// add takes a segment: its name is the timeline, the number of the 4 GiB of WAL,
+// Add takes a segment and its size in bytes: its name is the timeline, the number of the 4 GiB of WAL,
 // and the number of the segment therein, 8 hexadecimal digits each.
-func (w *walSegments) add(name string, size int64) error {
+func (w *Segments) Add(name string, size int64) error {
 	position, err := strconv.ParseUint(name[8:], 16, 64)
 	if err != nil {
 		return fmt.Errorf("the WAL file %q: %w", name, err)
@@ -30,21 +46,21 @@ func (w *walSegments) add(name string, size int64) error {
 	return nil
 }
 
-// walRange is WAL that a recovery needs.
-type walRange struct {
+// WALRange is WAL that a recovery needs.
+type WALRange struct {
 	Timeline uint32 `json:"Timeline"`
-	Start    string `json:"Start-LSN"`
+	Start    string `json:"Start-LSN"` // like "16/B374D848"
 	End      string `json:"End-LSN"`
 }
 
-// covers checks that the range is there. The timeline in the name is not compared:
+// Covers checks that the range is there. The timeline in the name is not compared:
 // at a switch, the segment of the new timeline begins with what belongs to the old one.
-func (w *walSegments) covers(r walRange) error {
-	start, err := parseLSN(r.Start)
+func (w *Segments) Covers(r WALRange) error {
+	start, err := ParseLSN(r.Start)
 	if err != nil {
 		return err
 	}
-	end, err := parseLSN(r.End)
+	end, err := ParseLSN(r.End)
 	if err != nil {
 		return err
 	}
@@ -60,9 +76,9 @@ func (w *walSegments) covers(r walRange) error {
 	return nil
 }
 
-// parseLSN reads "16/B374D848".
+// ParseLSN reads "16/B374D848".
 // Source: https://www.postgresql.org/docs/18/datatype-pg-lsn.html
-func parseLSN(text string) (uint64, error) {
+func ParseLSN(text string) (uint64, error) {
 	high, low, ok := strings.Cut(text, "/")
 	h, errHigh := strconv.ParseUint(high, 16, 32)
 	l, errLow := strconv.ParseUint(low, 16, 32)

@@ -1,4 +1,4 @@
-package physical
+package backupmanifest
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"strconv"
 )
 
-// manifestFile is one entry of the manifest's file list.
+// File is one entry of the manifest's file list.
 // Source: https://www.postgresql.org/docs/18/backup-manifest-files.html
-type manifestFile struct {
+type File struct {
 	Path        string `json:"Path"`
 	EncodedPath string `json:"Encoded-Path"` // hexadecimal, for what is not UTF-8
 	Size        *int64 `json:"Size"`
@@ -22,33 +22,47 @@ type manifestFile struct {
 	Checksum    string `json:"Checksum"`
 }
 
-func (f manifestFile) name() string {
+// Name is the file's path below the data directory, with slashes. That of a file in a
+// tablespace begins with pg_tblspc/<oid>/.
+func (f File) Name() string {
 	if name, err := hex.DecodeString(f.EncodedPath); err == nil && f.Path == "" {
 		return string(name)
 	}
 	return f.Path
 }
 
-func (f manifestFile) sum() (fileSum, error) {
+// Sum returns what the file is compared by. It is an error when the manifest has no
+// size or no CRC32C for it.
+func (f File) Sum() (Sum, error) {
 	if f.Algorithm != "CRC32C" || f.Size == nil {
-		return fileSum{}, fmt.Errorf("the backup manifest has no CRC32C or no size for it")
+		return Sum{}, fmt.Errorf("the backup manifest has no CRC32C or no size for it")
 	}
 	// The four bytes of the checksum come lowest first.
 	b, err := hex.DecodeString(f.Checksum)
 	if err != nil || len(b) != 4 {
-		return fileSum{}, fmt.Errorf("the backup manifest has the checksum %q for it: not one", f.Checksum)
+		return Sum{}, fmt.Errorf("the backup manifest has the checksum %q for it: not one", f.Checksum)
 	}
 	crc := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-	return fileSum{size: *f.Size, crc: crc}, nil
+	return Sum{Size: *f.Size, CRC: crc}, nil
 }
 
-// readManifest reads a backup manifest without holding it and gives its parts to c. It
+// Handler takes the parts of a manifest, in its order.
+type Handler interface {
+	// File takes one file of the list.
+	File(f File)
+	// SystemIdentifier takes that of the cluster, which PostgreSQL 17 and later write.
+	SystemIdentifier(id string)
+	// WALRanges takes the WAL that a recovery needs, one range for each timeline.
+	WALRanges(all []WALRange)
+}
+
+// Read reads a backup manifest without holding it and gives its parts to h. It
 // reads all of r, and checks the manifest's own checksum.
-func readManifest(r io.Reader, c *verifier) error {
+func Read(r io.Reader, h Handler) error {
 	sum := &headHash{hash: sha256.New()}
 	r = io.TeeReader(r, sum)
 	dec := json.NewDecoder(r)
-	checksum, err := decodeManifest(dec, c)
+	checksum, err := decode(dec, h)
 	if err != nil {
 		return fmt.Errorf("reading the backup manifest: %w", err)
 	}
@@ -61,7 +75,7 @@ func readManifest(r io.Reader, c *verifier) error {
 	return nil
 }
 
-func decodeManifest(dec *json.Decoder, c *verifier) (checksum string, err error) {
+func decode(dec *json.Decoder, h Handler) (checksum string, err error) {
 	if err := expect(dec, '{'); err != nil {
 		return "", err
 	}
@@ -72,15 +86,15 @@ func decodeManifest(dec *json.Decoder, c *verifier) (checksum string, err error)
 		}
 		switch key {
 		case "Files":
-			err = decodeFiles(dec, c)
+			err = decodeFiles(dec, h)
 		case "System-Identifier":
 			var id json.Number
 			err = dec.Decode(&id)
-			c.checkSystemID(id.String())
+			h.SystemIdentifier(id.String())
 		case "WAL-Ranges":
-			var all []walRange
+			var all []WALRange
 			if err = dec.Decode(&all); err == nil {
-				c.checkWAL(all)
+				h.WALRanges(all)
 			}
 		case "Manifest-Checksum":
 			err = dec.Decode(&checksum)
@@ -95,16 +109,16 @@ func decodeManifest(dec *json.Decoder, c *verifier) (checksum string, err error)
 	return checksum, expect(dec, '}')
 }
 
-func decodeFiles(dec *json.Decoder, c *verifier) error {
+func decodeFiles(dec *json.Decoder, h Handler) error {
 	if err := expect(dec, '['); err != nil {
 		return err
 	}
 	for dec.More() {
-		var f manifestFile
+		var f File
 		if err := dec.Decode(&f); err != nil {
 			return err
 		}
-		c.compare(f)
+		h.File(f)
 	}
 	return expect(dec, ']')
 }
