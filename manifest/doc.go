@@ -1,5 +1,5 @@
 // Package manifest makes and reads manifest.json, the description of the
-// server that every snapshot begins with: what was there, how it was backed
+// server in every snapshot: what was there, how it was backed
 // up, and what a person or program needs to know before restoring it.
 //
 // [Write] collects the document from a live server and streams it, [Read] and

@@ -28,6 +28,10 @@ type Document struct {
 	ClusterSystemIdentifier *string `json:"cluster_system_identifier"`
 	InRecovery              *bool   `json:"in_recovery"`
 
+	// Base is the base backup, of physical backups only; nil for a server before
+	// PostgreSQL 13, and in snapshots made before this field was.
+	Base *Base `json:"base,omitempty"`
+
 	// Database is the one selected, nil for all of them.
 	Database *string `json:"database"`
 	// DumpFormat is "custom" or "basebackup".
@@ -44,6 +48,19 @@ type Document struct {
 
 	// Warnings come last, for they are complete only when everything else is.
 	Warnings []Warning `json:"warnings"`
+}
+
+// Base is where a base backup lies in the server's WAL.
+type Base struct {
+	// StartLSN and EndLSN are like "16/B374D848": recovery begins at the first, and the
+	// data is consistent from the second on.
+	StartLSN string `json:"start_lsn"`
+	EndLSN   string `json:"end_lsn"`
+	// Timeline is that of EndLSN.
+	Timeline uint32 `json:"timeline"`
+	// EndTime is the server's clock when the backup had ended, nil when the role may not
+	// ask for it: no earlier moment can be recovered to.
+	EndTime *time.Time `json:"end_time"`
 }
 
 // File is a planned dump, a part of one, or the globals (roles and tablespaces).
@@ -96,6 +113,8 @@ type Role struct {
 
 // Tablespace is a tablespace of the cluster, the two built-in ones included.
 type Tablespace struct {
+	// OID is the directory's name in pg_tblspc; 0 in snapshots made before this field was.
+	OID   uint32 `json:"oid,omitempty"`
 	Name  string `json:"name"`
 	Owner string `json:"owner"`
 	// Location is nil for the built-in ones.

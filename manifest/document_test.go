@@ -14,7 +14,7 @@ import (
 // The schema and the types name the same fields, and agree on which may be null.
 func TestSchemaAgreesWithTypes(t *testing.T) {
 	schemaAgrees(t, manifest.Schema(), map[string]reflect.Type{
-		"": reflect.TypeFor[manifest.Document](), "file": reflect.TypeFor[manifest.File](),
+		"": reflect.TypeFor[manifest.Document](), "base": reflect.TypeFor[manifest.Base](), "file": reflect.TypeFor[manifest.File](),
 		"cluster_config": reflect.TypeFor[manifest.ClusterConfig](), "role": reflect.TypeFor[manifest.Role](),
 		"tablespace": reflect.TypeFor[manifest.Tablespace](), "database": reflect.TypeFor[manifest.Database](),
 		"extension": reflect.TypeFor[manifest.Extension](), "schema": reflect.TypeFor[manifest.SchemaObject](),
@@ -58,11 +58,12 @@ func schemaAgrees(t *testing.T, text []byte, types map[string]reflect.Type) {
 		}
 		for field, f := range fields {
 			required := slices.Contains(def.Required, field)
-			if optional := strings.Contains(f.Tag.Get("json"), "omitempty"); optional == required {
+			optional := strings.Contains(f.Tag.Get("json"), "omitempty")
+			if optional == required {
 				t.Errorf("%s.%s: required in the schema: %v, optional in the type: %v", name, field, required, optional)
 			}
 			kind := string(def.Properties[field]["type"]) + string(def.Properties[field]["enum"])
-			if pointer := f.Type.Kind() == reflect.Pointer; pointer && !strings.Contains(kind, "null") ||
+			if pointer := f.Type.Kind() == reflect.Pointer && !optional; pointer && !strings.Contains(kind, "null") ||
 				!pointer && f.Type.Kind() != reflect.Slice && strings.Contains(kind, "null") {
 				t.Errorf("%s.%s: %s in the schema, %s in the type", name, field, kind, f.Type)
 			}
@@ -85,7 +86,7 @@ func sorted(seq func(func(string) bool)) []string { return slices.Sorted(seq) }
 
 func TestRead(t *testing.T) {
 	const text = `{"version": 2, "future": {"a": [1, {"b": null}]}, "connector": "postgres", "dump_format": "custom",
-		"server_version_num": 170001, "files": [{"path": "/00001-a.dump", "database": "a"}],
+		"server_version_num": 170001, "tablespaces": [{"name": "fast", "owner": "o", "location": "/srv", "options": []}], "files": [{"path": "/00001-a.dump", "database": "a"}],
 		"databases": [{"name": "a", "relations": [{"name": "t"}, {"name": "u"}], "x": 1}, {"relations": null, "name": "b"}],
 		"warnings": []}`
 	summary, err := manifest.ReadSummary(strings.NewReader(text))
@@ -97,6 +98,10 @@ func TestRead(t *testing.T) {
 	doc, err := manifest.Read(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Snapshots made before these fields were.
+	if doc.Base != nil || len(doc.Tablespaces) != 1 || doc.Tablespaces[0].OID != 0 {
+		t.Errorf("base: %s, tablespaces: %s", asJSON(doc.Base), asJSON(doc.Tablespaces))
 	}
 	if len(doc.Databases) != 2 || len(doc.Databases[0].Relations) != 2 || doc.Databases[1].Relations != nil {
 		t.Errorf("databases: %s", asJSON(doc.Databases))

@@ -41,6 +41,9 @@ func (p *printer) header(h Header, server *server, known *warnings) {
 	}
 	p.field("cluster_system_identifier", server.systemIdentifier)
 	p.field("in_recovery", server.InRecovery)
+	if h.Base != nil {
+		p.field("base", h.Base)
+	}
 	if h.Database == "" {
 		p.field("database", nil)
 	} else {

@@ -3,6 +3,7 @@ package manifest_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -65,8 +66,11 @@ func TestRichDatabase(t *testing.T) {
 	r := request("rich")
 	r.Files = []manifest.File{{Path: "/00001-rich.dump", Database: "rich"}}
 	r.Warnings = []string{"known before"}
+	ended := r.CreatedAt.Add(time.Hour)
+	r.Base = &manifest.Base{StartLSN: "0/2000028", EndLSN: "0/2000100", Timeline: 1, EndTime: &ended}
 	doc, text := collect(t, connector{s, "postgres"}, r)
 
+	same(t, "base", doc.Base, `{"start_lsn":"0/2000028","end_lsn":"0/2000100","timeline":1,"end_time":"2026-01-02T04:04:05Z"}`)
 	if len(doc.Warnings) != 1 {
 		t.Errorf("warnings: %s", asJSON(doc.Warnings))
 	}
@@ -120,7 +124,7 @@ func header(t *testing.T, doc *manifest.Document, s *testServer) {
 		value(c.ArchiveMode) != "off" || !value(c.ArchiveCommandSet) || value(c.Timezone) == "" {
 		t.Errorf("cluster_config: %s", asJSON(c))
 	}
-	if len(doc.Tablespaces) != 2 || doc.Tablespaces[0].Name != "pg_default" {
+	if len(doc.Tablespaces) != 2 || doc.Tablespaces[0].Name != "pg_default" || doc.Tablespaces[0].OID != 1663 {
 		t.Errorf("tablespaces: %s", asJSON(doc.Tablespaces))
 	}
 }

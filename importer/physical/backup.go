@@ -46,9 +46,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	if !required {
 		s.warn(fmt.Sprintf("PostgreSQL %s sends no backup manifest: the files could not be verified", s.conn.Version()))
 	}
-	if err := emit(i.manifestRecord(manifestCtx, s, m)); err != nil {
-		return err
-	}
+	started := time.Now()
 	backup, err := i.start(ctx, s, m)
 	if err != nil {
 		return err
@@ -59,16 +57,23 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 		return err
 	}
 	s.warnConfig(out.config)
-	return errors.Join(s.judge(backup.omissions, out), out.check.verdict(required))
+	if err := errors.Join(s.judge(backup.omissions, out), out.check.verdict(required)); err != nil {
+		return err
+	}
+	base, err := s.base(ctx, out.check.ranges)
+	if err != nil {
+		return err
+	}
+	return emit(i.manifestRecord(manifestCtx, s, m, started, base))
 }
 
-// manifestRecord is the record of manifest.json.
-func (i *Importer) manifestRecord(ctx context.Context, s *server, m method) *connectors.Record {
-	started := time.Now()
+// manifestRecord is the record of manifest.json. It comes last, because plakar opens
+// records in the order in which they come, and where the backup ends is known only then.
+func (i *Importer) manifestRecord(ctx context.Context, s *server, m method, started time.Time, base *manifest.Base) *connectors.Record {
 	request := manifest.Request{
 		Header: manifest.Header{
 			CreatedAt: started, Connector: i.protocol, Host: s.info.Host(), Port: s.info.Port(),
-			DumpFormat: "basebackup", PgBasebackupVersion: m.tool.Version,
+			DumpFormat: "basebackup", Base: base, PgBasebackupVersion: m.tool.Version,
 			ServerVersion: s.conn.Version(), SystemIdentifier: s.systemID,
 			Options: m.summary(&i.options), Warnings: s.warnings,
 		},

@@ -20,6 +20,7 @@ type verifier struct {
 	problems []string
 	more     int // problems that are not listed
 	compared bool
+	ranges   []backupmanifest.WALRange // that the manifest asks for
 }
 
 func newVerifier(systemID string) *verifier {
@@ -70,7 +71,7 @@ func (c *verifier) SystemIdentifier(id string) {
 
 // WALRanges implements backupmanifest.Handler.
 func (c *verifier) WALRanges(all []backupmanifest.WALRange) {
-	c.compared = true
+	c.compared, c.ranges = true, all
 	for _, r := range all {
 		if err := c.segments.Covers(r); err != nil {
 			c.report("%v", err)

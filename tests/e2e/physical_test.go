@@ -55,11 +55,19 @@ func checkManifest(t *testing.T, dataDir, method string) {
 	made := map[bool]string{true: "pg_basebackup", false: "BASE_BACKUP"}[method == "pg_basebackup"]
 	if m.Connector != "postgres+bin" || m.DumpFormat != "basebackup" ||
 		(m.PgBasebackupVersion != "") != (method == "pg_basebackup") || m.Options["method"] != made ||
-		m.ClusterSystemIdentifier == nil || len(m.Databases) < 4 || len(m.Warnings) > 0 {
+		m.ClusterSystemIdentifier == nil || !located(m) || len(m.Databases) < 4 || len(m.Warnings) > 0 {
 		m.Databases, m.Roles = nil, nil
 		out, _ := json.MarshalIndent(m, "", "  ")
 		t.Errorf("manifest: %s", out)
 	}
+}
+
+// located reports whether the manifest says where the backup is in the WAL, and which
+// directory each tablespace is.
+func located(m *manifest.Document) bool {
+	withoutOID := func(ts manifest.Tablespace) bool { return ts.OID == 0 }
+	return m.Base != nil && strings.Contains(m.Base.StartLSN, "/") && m.Base.StartLSN < m.Base.EndLSN && m.Base.Timeline == 1 &&
+		m.Base.EndTime != nil && m.Base.EndTime.After(m.CreatedAt) && !slices.ContainsFunc(m.Tablespaces, withoutOID)
 }
 
 // With tablespaces: the restored cluster starts where it is, and can be backed up
