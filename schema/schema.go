@@ -30,6 +30,7 @@ func Connectors() []Connector {
 		{"postgres+aws", "importer", options.ImportAWS{}},
 		{"postgres+aws", "exporter", options.ExportAWS{}},
 		{"postgres+bin", "importer", options.Physical{}},
+		{"postgres+bin", "exporter", options.PhysicalRestore{}},
 	}
 }
 

@@ -4,8 +4,9 @@ package main
 import (
 	"os"
 
-	"github.com/PlakarKorp/integration-postgresql/importer/physical"
+	exporter "github.com/PlakarKorp/integration-postgresql/exporter/physical"
+	importer "github.com/PlakarKorp/integration-postgresql/importer/physical"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 )
 
-func main() { os.Exit(plugin.Main(os.Args, physical.New, nil)) }
+func main() { os.Exit(plugin.Main(os.Args, importer.New, exporter.New)) }

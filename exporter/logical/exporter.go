@@ -134,7 +134,7 @@ func (e *Exporter) receive(ctx context.Context, pathname string, content io.Read
 	case dumpPart:
 		return e.receivePart(ctx, pathname, content, ack)
 	case physical:
-		return errors.New("this is a physical backup (postgres+bin://), which no running server can take in\nhint: restore it into a directory, plakar restore -to ./pgdata SNAPSHOT, and start PostgreSQL on it")
+		return errors.New("this is a physical backup (postgres+bin://), which no running server can take in\nhint: restore it into a directory, plakar restore -to postgres+bin:///path/of/data/directory SNAPSHOT, and start PostgreSQL on it")
 	default:
 		ack(fmt.Errorf("%s is not part of a PostgreSQL backup", pathname))
 		return nil

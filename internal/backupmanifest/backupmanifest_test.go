@@ -130,6 +130,9 @@ func TestSegments(t *testing.T) {
 			t.Errorf("%v: %v, want %q", r, err, want)
 		}
 	}
+	if name, ok := s.Name(2, "1/200028"); !ok || name != "000000020000000100000000" {
+		t.Error(name, ok)
+	}
 	if err := s.Add("000000020000000100000001", 5); err == nil {
 		t.Error("a segment of another size")
 	}

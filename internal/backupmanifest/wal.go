@@ -68,12 +68,27 @@ func (w *Segments) Covers(r WALRange) error {
 		return fmt.Errorf("the WAL from %s to %s is missing", r.Start, r.End)
 	}
 	for at := start - start%w.size; at < end; at += w.size {
-		position := at>>32<<32 | at&0xffffffff/w.size
-		if !w.seen[position] {
-			return fmt.Errorf("the WAL segment %08X%016X is missing", r.Timeline, position)
+		if !w.seen[w.position(at)] {
+			return fmt.Errorf("the WAL segment %s is missing", w.name(r.Timeline, at))
 		}
 	}
 	return nil
+}
+
+// Name returns the name of the segment on the timeline that lsn lies in; ok is false
+// when there is no segment, whose size it depends on.
+func (w *Segments) Name(timeline uint32, lsn string) (name string, ok bool) {
+	at, err := ParseLSN(lsn)
+	if err != nil || w.size == 0 {
+		return "", false
+	}
+	return w.name(timeline, at), true
+}
+
+func (w *Segments) position(lsn uint64) uint64 { return lsn>>32<<32 | lsn&0xffffffff/w.size }
+
+func (w *Segments) name(timeline uint32, lsn uint64) string {
+	return fmt.Sprintf("%08X%016X", timeline, w.position(lsn))
 }
 
 // ParseLSN reads "16/B374D848".

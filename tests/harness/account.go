@@ -40,6 +40,26 @@ var serverOwner = sync.OnceValues(func() (owner, error) {
 	return owner{uid, gid}, err
 })
 
+// OwnerOption are the flags of plakar restore with which postgres+bin:// gives files to the user
+// that servers run as, where that is not its default: none, where there is a user postgres, or
+// we are not root.
+func OwnerOption(tb testing.TB) []string {
+	tb.Helper()
+	account(tb)
+	if _, err := user.Lookup("postgres"); err == nil || os.Getuid() != 0 {
+		return nil
+	}
+	return []string{"-o", fmt.Sprintf("owner=%d:%d", imageUser, imageUser)}
+}
+
+// ServerUID is the number of the user that servers run as.
+func ServerUID(tb testing.TB) int {
+	tb.Helper()
+	who, err := serverOwner()
+	must(tb, err)
+	return who.uid
+}
+
 func account(tb testing.TB) {
 	tb.Helper()
 	if _, err := serverOwner(); err != nil {

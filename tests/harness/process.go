@@ -83,7 +83,8 @@ func startServer(s *Server) (*process, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	cmd, err := serverCommand(s.BinDir, s.base, "postgres", "-D", s.DataDir, "-p", strconv.Itoa(s.Port))
+	args := append([]string{"-D", s.DataDir, "-p", strconv.Itoa(s.Port)}, s.args...)
+	cmd, err := serverCommand(s.BinDir, s.base, "postgres", args...)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,8 @@ type Server struct {
 	Password  string // of Superuser
 	Certs     *Certs // nil without TLS
 
-	base string // everything of this server, removed with it
+	args []string // of the server, besides data directory and port
+	base string   // everything of this server, removed with it
 	proc *process
 }
 
@@ -165,6 +166,16 @@ func Adopt(tb testing.TB, dataDir string, opts ...Option) *Server {
 	}, set.conf...)
 	s.WriteFile(tb, "postgresql.auto.conf", strings.Join(conf, "\n")+"\n")
 	s.Start(tb)
+	return s
+}
+
+// Reserve makes the place for a server of a major version whose data directory does not
+// exist yet: something else makes it, at DataDir, and Start starts it as it is, but for
+// where the server listens.
+func Reserve(tb testing.TB, major int) *Server {
+	tb.Helper()
+	s := newServer(tb, major, DefaultPassword)
+	s.args = []string{"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + s.SocketDir}
 	return s
 }
 

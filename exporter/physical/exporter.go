@@ -1,0 +1,173 @@
+package physical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/PlakarKorp/kloset/connectors"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+)
+
+// Exporter restores into a data directory. It implements plugin.Target.
+type Exporter struct {
+	protocol  string
+	options   options.PhysicalRestore
+	directory string // absolute
+	restore   *restore
+}
+
+var _ plugin.Target = (*Exporter)(nil)
+
+// New returns the exporter that the settings describe. It touches nothing.
+func New(protocol string, settings map[string]string, _ []string) (plugin.Target, error) {
+	o, err := options.DecodePhysicalRestore(settings)
+	if err != nil {
+		return nil, err
+	}
+	directory, err := o.Directory()
+	if err != nil {
+		return nil, err
+	}
+	// plakar starts its plugins where it was started itself.
+	if directory, err = filepath.Abs(directory); err != nil {
+		return nil, fmt.Errorf("option \"location\": %w", err)
+	}
+	return &Exporter{protocol: protocol, options: o, directory: directory}, nil
+}
+
+// Origin implements plugin.Target.
+func (e *Exporter) Origin() string { return e.directory }
+
+// Type implements plugin.Target.
+func (e *Exporter) Type() string { return e.protocol }
+
+// Ping implements plugin.Target: it looks at the directories and makes none.
+func (e *Exporter) Ping(context.Context) error {
+	p, err := newPlan(&e.options, e.directory)
+	if err != nil {
+		return err
+	}
+	for _, d := range p.directories() {
+		if err := d.checkCreatable(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restore implements plugin.Target. The directories are opened when the first record
+// is there. What is wrong with a record's content is acknowledged, and the restore goes
+// on with the next one: an expert may want the rest of a damaged backup.
+func (e *Exporter) Restore(_ context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
+	if e.restore == nil {
+		r, err := begin(&e.options, e.directory)
+		if err != nil {
+			return err
+		}
+		e.restore = r
+	}
+	if record.IsXattr {
+		ack(nil)
+		return nil
+	}
+	problem, err := e.restore.record(record, content)
+	if err != nil {
+		return fmt.Errorf("%w\nhint: %s cannot be started; empty %s before you restore again", err, e.directory, e.restore.written())
+	}
+	ack(problem)
+	return nil
+}
+
+// Finish implements plugin.Target: only when it succeeds can the directory be started.
+func (e *Exporter) Finish(ctx context.Context) error {
+	if e.restore == nil {
+		return errors.New("plakar sent nothing to restore")
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := e.restore.finish(ctx); err != nil {
+		return fmt.Errorf("the restore into %s is not complete: %w\nhint: it cannot be started; empty %s before you restore again", e.directory, err, e.restore.written())
+	}
+	return nil
+}
+
+// Abort implements plugin.Target: nothing goes on in the background, and what was written
+// stays, without a pg_control.
+func (e *Exporter) Abort() {}
+
+// Close implements plugin.Target.
+func (e *Exporter) Close(context.Context) error {
+	if e.restore == nil {
+		return nil
+	}
+	return e.restore.close()
+}
+
+// begin opens the directories, all or none.
+func begin(o *options.PhysicalRestore, directory string) (*restore, error) {
+	p, err := newPlan(o, directory)
+	if err != nil {
+		return nil, err
+	}
+	opened := p.directories()
+	for i, d := range opened {
+		if err := d.open(p.owner); err != nil {
+			for _, before := range opened[:i] {
+				err = errors.Join(err, before.abandon())
+			}
+			return nil, err
+		}
+	}
+	return newRestore(o, p), nil
+}
+
+// plan is where a restore goes.
+type plan struct {
+	owner       owner
+	data        *directory
+	wal         *directory            // nil for pg_wal in the data directory
+	tablespaces map[string]*directory // by name, OID or old location
+}
+
+// newPlan checks what the options name, and touches nothing.
+func newPlan(o *options.PhysicalRestore, path string) (*plan, error) {
+	own, err := findOwner(o.Owner, os.Geteuid())
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{owner: own, data: &directory{option: "location", path: path}, tablespaces: make(map[string]*directory)}
+	if o.WALDir != "" {
+		p.wal = &directory{option: "wal_dir", path: filepath.Clean(o.WALDir)}
+	}
+	spaces, err := o.TablespaceMap()
+	if err != nil {
+		return nil, err
+	}
+	for which, path := range spaces {
+		p.tablespaces[which] = &directory{option: "tablespaces", path: path}
+	}
+	for _, d := range p.directories() {
+		if err := d.check(); err != nil {
+			return nil, err
+		}
+	}
+	return p, checkApart(p.directories())
+}
+
+func (p *plan) directories() []*directory {
+	all := []*directory{p.data}
+	if p.wal != nil {
+		all = append(all, p.wal)
+	}
+	for _, d := range p.tablespaces {
+		all = append(all, d)
+	}
+	return all
+}

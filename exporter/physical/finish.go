@@ -1,0 +1,124 @@
+package physical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path"
+	"slices"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+)
+
+// finish proves that everything came, and lets the directory be started: pg_control
+// gets its name when all else is on disk.
+func (r *restore) finish(ctx context.Context) error {
+	if err := r.complete(); err != nil {
+		return err
+	}
+	if err := r.configure(); err != nil {
+		return fmt.Errorf("writing the settings: %w", err)
+	}
+	r.look(ctx)
+	if err := r.tidy(); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := r.persist(); err != nil {
+		return err
+	}
+	for _, text := range r.warnings {
+		slog.Warn(text)
+	}
+	r.say()
+	return nil
+}
+
+// complete checks that the backup is here, whole.
+func (r *restore) complete() error {
+	switch {
+	case r.major == 0:
+		return fmt.Errorf("the snapshot has no file %s at its top: %s", versionFile, wrongSnapshot)
+	case !r.check.without && !r.check.ready:
+		return fmt.Errorf("the snapshot has no %s at its top: it was no base backup, or the file was left out: %s", replication.ManifestName, wrongSnapshot)
+	case r.snapshot == nil:
+		return fmt.Errorf("the snapshot has no %s at its top: %s", recordname.Manifest[1:], wrongSnapshot)
+	case r.check.systemID != "" && r.snapshot.SystemIdentifier != "" && r.check.systemID != r.snapshot.SystemIdentifier:
+		return fmt.Errorf("%s is of the cluster %s, %s of the cluster %s: they are not of one backup",
+			replication.ManifestName, r.check.systemID, recordname.Manifest[1:], r.snapshot.SystemIdentifier)
+	case !r.control:
+		return fmt.Errorf("the file %q is missing", controlFile)
+	}
+	err := r.check.complete(func(read func(io.Reader) error) error {
+		return r.read(r.place(replication.ManifestName), read)
+	})
+	if err != nil {
+		return err
+	}
+	if r.check.without {
+		r.warn(fmt.Sprintf("PostgreSQL %d sends no backup manifest: that the restore is complete could not be checked", r.major))
+	}
+	return r.checkBound()
+}
+
+// tidy removes what is not needed, and gives the directories their times.
+func (r *restore) tidy() error {
+	root := r.plan.data.root
+	if len(r.bound) > 0 && r.exists(tablespaceDir) {
+		entries, err := fs.ReadDir(root.FS(), tablespaceDir)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			if err := root.Remove(tablespaceDir); err != nil {
+				return err
+			}
+			r.times = slices.DeleteFunc(r.times, func(t entryTime) bool { return t.place == place{root, tablespaceDir} })
+		}
+	}
+	for _, t := range r.times {
+		if err := t.place.root.Chtimes(t.place.name, t.modified, t.modified); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// persist makes everything durable. The markers go before pg_control gets its name:
+// whenever the machine stops, the directory is complete, or cannot be started.
+func (r *restore) persist() error {
+	if err := r.syncAll(); err != nil {
+		return err
+	}
+	for _, d := range r.plan.directories() {
+		if err := d.root.Remove(markerName); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.plan.directories() {
+		if err := syncDirectory(d.root, "."); err != nil {
+			return err
+		}
+	}
+	root := r.plan.data.root
+	if err := root.Rename(incompleteControl, controlFile); err != nil {
+		return err
+	}
+	return syncDirectory(root, path.Dir(controlFile))
+}
+
+func (r *restore) syncAll() error {
+	errs := make([]error, 0, 1)
+	for _, d := range r.plan.directories() {
+		if err := syncTree(d.root); err != nil {
+			errs = append(errs, fmt.Errorf("writing %s to disk: %w", d.path, err))
+		}
+	}
+	return errors.Join(errs...)
+}
