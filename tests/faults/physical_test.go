@@ -180,14 +180,4 @@ var physicalFaults = []fault{
 			return s.plakar.Restore("@dst", snapshot)
 		},
 	},
-	{
-		name: "physical, as a destination", what: "a logical snapshot is restored through `postgres+bin://`, which restores nothing: directories do", own: true, oneWay: true,
-		exit: 1, says: []string{"unsupported exporter protocol"},
-		do: func(s *scene) harness.Result {
-			s.saves = false
-			s.plakar.Store = s.stage.store
-			s.plakar.DestinationAdd("dst", "postgres+bin"+strings.TrimPrefix(s.server.URL(""), "postgres"))
-			return s.plakar.Restore("@dst", s.stage.snapshot)
-		},
-	},
 }

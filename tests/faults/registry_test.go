@@ -91,6 +91,7 @@ func registry() []part {
 		{"During a backup: `postgres://`", false, slices.Concat(backupFaults, toolFaults, storeFaults)},
 		{"During a restore: `postgres://`", true, slices.Concat(restoreFaults, serverFaults, targetFaults, contentFaults)},
 		{"During a backup: `postgres+bin://`", false, bothWays(physicalFaults)},
+		{"During a restore: `postgres+bin://`", true, physicalRestoreFaults},
 	}
 }
 
@@ -161,7 +162,7 @@ func table() string {
 	for _, p := range registry() {
 		third := "snapshot"
 		if p.restore {
-			third = "on the target server"
+			third = "on the target server, or in the data directory"
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n| what goes wrong | exit status | %s | message | left behind |\n|---|---|---|---|---|\n", p.title, third)
 		for _, f := range p.faults {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -34,6 +35,10 @@ type stage struct {
 	store    string
 	snapshot string
 	last     atomic.Int64
+
+	t    *testing.T // of all scenes
+	once sync.Once
+	base base // see physicalBase
 }
 
 // content is a database whose dump takes more than any buffer on its way, with a
@@ -45,7 +50,7 @@ const content = `CREATE EXTENSION citext; CREATE TABLE t (x int PRIMARY KEY, v t
 
 func newStage(t *testing.T, opts ...harness.Option) *stage {
 	t.Helper()
-	st := &stage{server: harness.Start(t, append(opts, harness.Conf("max_connections = 100"))...)}
+	st := &stage{t: t, server: harness.Start(t, append(opts, harness.Conf("max_connections = 100"))...)}
 	st.server.Exec(t, "postgres", "CREATE DATABASE origin")
 	st.server.Exec(t, "postgres", "CREATE ROLE faults_owner")
 	st.server.Exec(t, "origin", content)
@@ -69,6 +74,7 @@ type scene struct {
 	ownStream bool
 	query     []string // more parameters of the URI
 	snapshot  string   // to restore; "" for the stage's
+	directory string   // of a physical restore; see dataDir
 	saves     bool     // it is about a backup
 	said      string   // what plakar said
 	done      []func() // undo what the fault did, after what is left was looked at
