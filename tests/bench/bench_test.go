@@ -26,6 +26,7 @@ const (
 	first            = "first backup"
 	unchanged        = "second, nothing changed"
 	changed          = "third, 1 % of the rows changed"
+	writtenFloor     = "files written by a plugin"
 )
 
 // BenchmarkLogical compares the backup of one database, or of all.
@@ -121,6 +122,27 @@ func BenchmarkRestore(b *testing.B) {
 					g.restore("plugin, layout=tables, jobs=2", tables, "jobs=2"),
 					g.pgRestore("pg_restore from a file", file), g.pgRestore(pgRestoreTwoJobs, file, "--jobs=2"),
 				})
+			})
+		})
+	}
+}
+
+// BenchmarkPhysicalRestore compares the restore of a whole cluster into a data directory.
+func BenchmarkPhysicalRestore(b *testing.B) {
+	for _, d := range []dataset{d1, d2, d4} {
+		b.Run(d.name, func(b *testing.B) {
+			g := newStage(b, d.start(b, 0))
+			snapshot := g.plakar.MustBackup(g.source("bin", "postgres+bin", ""))
+			g.installFloor(b)
+			contenders := []contender{
+				g.rebuild(b, pluginDefault, "postgres+bin://", snapshot), g.rebuild(b, writtenFloor, "floor://", snapshot),
+				g.rebuild(b, "plakar restore -to DIRECTORY", "", snapshot), g.untarred(b),
+			}
+			if rest, ok := g.backRestRestore(b); ok {
+				contenders = append(contenders, rest)
+			}
+			each(g, func(cpu string) {
+				record(b, "physical restore "+d.name+cpu, "physical restore of "+d.name+", all on disk", contenders)
 			})
 		})
 	}

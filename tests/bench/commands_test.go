@@ -98,22 +98,36 @@ func (g *stage) basebackup() *exec.Cmd {
 func (g *stage) tarred(b *testing.B) contender {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "base.tar")
+	g.tarTo(b, file)
+	return g.backup("plakar backup tar:FILE", "tar:"+file)
+}
+
+// tarTo writes a base backup into a file.
+func (g *stage) tarTo(b *testing.B, file string) {
+	b.Helper()
 	out, err := os.Create(file) //nolint:gosec // a temporary file
 	must(b, err)
 	cmd := g.basebackup()
 	cmd.Stdout = out
 	run(b, cmd)
 	must(b, out.Close())
-	return g.backup("plakar backup tar:FILE", "tar:"+file)
 }
 
 // floor stores the files of a base backup, on disk already, with a plugin that does
 // nothing else.
 func (g *stage) floor(b *testing.B) contender {
 	b.Helper()
-	dir, files := b.TempDir(), b.TempDir()
+	files := b.TempDir()
 	cmd := tool(g.server, "postgres", "pg_basebackup", "--pgdata="+files, "--wal-method=fetch", "--checkpoint=fast")
 	run(b, cmd)
+	g.installFloor(b)
+	return g.backup(floorName, "floor://"+files)
+}
+
+// installFloor builds the plugin of tests/bench/floor and adds it to plakar.
+func (g *stage) installFloor(b *testing.B) {
+	b.Helper()
+	dir := b.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "floor"), "./tests/bench/floor") //nolint:gosec // of this project
 	build.Dir, build.Env = harness.Root(), append(os.Environ(), "CGO_ENABLED=0")
 	run(b, build)
@@ -127,6 +141,7 @@ tags: [test]
 api_version: 1.0.0
 connectors:
   - {type: importer, class: test, subclass: test, protocols: [floor], location_flags: [stream, needack], executable: floor, args: [importer]}
+  - {type: exporter, class: test, subclass: test, protocols: [floor], executable: floor, args: [exporter]}
 `), 0o600))
 	pkg := g.plakar.Command("pkg", "create", filepath.Join(dir, "manifest.yaml"), "v0.0.1-test")
 	pkg.Dir = dir
@@ -134,17 +149,50 @@ connectors:
 	packages, err := filepath.Glob(filepath.Join(dir, "*.ptar"))
 	must(b, err)
 	g.plakar.MustRun(append([]string{"pkg", "add"}, packages...)...)
-	return g.backup(floorName, "floor://"+files)
 }
 
 // pgBackRest makes full backups of the server; ok is false where it is not installed.
 func (g *stage) pgBackRest(b *testing.B) (c contender, ok bool) {
 	b.Helper()
-	program, err := exec.LookPath("pgbackrest")
-	if err != nil {
+	dir, command := g.backRestCommand(b)
+	if command == nil {
 		return contender{}, false
 	}
-	dir := b.TempDir()
+	before := func(b *testing.B) {
+		must(b, os.RemoveAll(filepath.Join(dir, "repo")))
+		run(b, command("stanza-create"))
+	}
+	return contender{backRestFull, before, func(b *testing.B) sample { return measure(b, command("backup", "--type=full")) }}, true
+}
+
+// backRestRestore restores a full backup; ok is false where pgBackRest is not installed.
+func (g *stage) backRestRestore(b *testing.B) (c contender, ok bool) {
+	b.Helper()
+	_, command := g.backRestCommand(b)
+	if command == nil {
+		return contender{}, false
+	}
+	run(b, command("stanza-create"))
+	run(b, command("backup", "--type=full"))
+	dir := filepath.Join(b.TempDir(), "data")
+	before := emptied(dir)
+	return contender{"pgBackRest, restore", func(b *testing.B) {
+		before(b)
+		must(b, os.Mkdir(dir, 0o700))
+	}, func(b *testing.B) sample {
+		return measure(b, command("restore", "--pg1-path="+dir)).plus(synced(b, dir))
+	}}, true
+}
+
+// backRestCommand configures pgBackRest in a directory; command is nil where it is not
+// installed.
+func (g *stage) backRestCommand(b *testing.B) (dir string, command func(args ...string) *exec.Cmd) {
+	b.Helper()
+	program, err := exec.LookPath("pgbackrest")
+	if err != nil {
+		return "", nil
+	}
+	dir = b.TempDir()
 	conf := filepath.Join(dir, "pgbackrest.conf")
 	must(b, os.WriteFile(conf, fmt.Appendf(nil, `[global]
 repo1-path=%[1]s/repo
@@ -162,14 +210,47 @@ pg1-socket-path=%[3]s
 pg1-port=%[4]d
 pg1-user=postgres
 `, dir, g.server.DataDir, g.server.SocketDir, g.server.Port), 0o600))
-	command := func(args ...string) *exec.Cmd {
+	return dir, func(args ...string) *exec.Cmd {
 		return exec.Command(program, append([]string{"--config=" + conf, "--stanza=bench"}, args...)...) //nolint:gosec // what is compared with
 	}
-	before := func(b *testing.B) {
-		must(b, os.RemoveAll(filepath.Join(dir, "repo")))
-		run(b, command("stanza-create"))
+}
+
+// rebuild restores a physical snapshot to a location that begins with prefix. Everything
+// is on disk at the end of every contender's time.
+func (g *stage) rebuild(b *testing.B, name, prefix, snapshot string) contender {
+	b.Helper()
+	dir := filepath.Join(b.TempDir(), "data")
+	return contender{name, emptied(dir), func(b *testing.B) sample {
+		return measure(b, g.command("restore", "-to", prefix+dir, snapshot)).plus(synced(b, dir))
+	}}
+}
+
+// untarred extracts a base backup that is in a file already.
+func (g *stage) untarred(b *testing.B) contender {
+	b.Helper()
+	file, dir := filepath.Join(b.TempDir(), "base.tar"), filepath.Join(b.TempDir(), "data")
+	g.tarTo(b, file)
+	before := emptied(dir)
+	return contender{"tar x", func(b *testing.B) {
+		before(b)
+		must(b, os.Mkdir(dir, 0o700))
+	}, func(b *testing.B) sample {
+		return measure(b, exec.Command("tar", "-xf", file, "-C", dir)).plus(synced(b, dir)) //nolint:gosec // what is compared with
+	}}
+}
+
+// emptied removes a directory, and leaves the file system nothing to write.
+func emptied(dir string) func(*testing.B) {
+	return func(b *testing.B) {
+		must(b, os.RemoveAll(dir))
+		run(b, exec.Command("sync"))
 	}
-	return contender{"pgBackRest, full", before, func(b *testing.B) sample { return measure(b, command("backup", "--type=full")) }}, true
+}
+
+// synced writes the file system of a directory to disk.
+func synced(b *testing.B, dir string) sample {
+	b.Helper()
+	return measure(b, exec.Command("sync", "--file-system", dir)) //nolint:gosec // ours
 }
 
 // restore restores a snapshot of one database.

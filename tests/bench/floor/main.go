@@ -1,6 +1,6 @@
 // Command floor is a plugin that does nothing but hand plakar the files of a directory,
-// through the connection that this project's plugins use. It shows what being a plugin
-// costs by itself: no importer of ours can be faster.
+// or write the files that plakar hands out, through the connection that this project's
+// plugins use. It shows what being a plugin costs by itself: none of ours can be faster.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 )
 
-func main() { os.Exit(plugin.Main(os.Args, newDirectory, nil)) }
+func main() { os.Exit(plugin.Main(os.Args, newDirectory, newTarget)) }
 
 // directory is the plugin.Source of the files below a path.
 type directory string
