@@ -49,7 +49,7 @@ type call struct{ cancel context.CancelCauseFunc }
 // NewLifetime returns a Lifetime that has not ended.
 func NewLifetime() *Lifetime {
 	l := &Lifetime{calls: make(map[*call]struct{})}
-	l.over, l.stop = context.WithCancel(context.Background())
+	l.over, l.stop = context.WithCancel(context.Background()) // #nosec G118 -- Exit calls it
 	return l
 }
 
