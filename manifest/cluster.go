@@ -24,6 +24,10 @@ type Cluster struct {
 	ServerVersionNum *int    `json:"server_version_num"`
 	// Databases are those of the backup, in the order of their names.
 	Databases []ClusterDatabase `json:"databases"`
+	// PinnedSettings are the settings, with their values, that the sessions of the backup
+	// were given, whatever the server, a database or a role sets. The encoding is that of
+	// each database.
+	PinnedSettings map[string]string `json:"pinned_settings"`
 	Warnings  []Warning         `json:"warnings"`
 }
 

@@ -15,7 +15,7 @@ import (
 func collectCluster(t *testing.T, c manifest.Connector, files ...manifest.File) *manifest.Cluster {
 	t.Helper()
 	var out bytes.Buffer
-	request := manifest.ClusterRequest{Maintenance: "postgres", Files: files, Jobs: 2}
+	request := manifest.ClusterRequest{Maintenance: "postgres", Files: files, PinnedSettings: map[string]string{"datestyle": "ISO"}, Jobs: 2}
 	if err := manifest.WriteCluster(t.Context(), &out, c, request); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +44,9 @@ func TestCluster(t *testing.T) {
 	cluster := collectCluster(t, connector{s, "postgres"}, manifest.File{Path: "/00001-shop.dump", Database: "shop"})
 	if len(cluster.Databases) != 1 || len(cluster.Warnings) != 0 || value(cluster.ServerVersionNum)/10000 != s.Major {
 		t.Fatal(asJSON(cluster))
+	}
+	if cluster.PinnedSettings["datestyle"] != "ISO" {
+		t.Errorf("pinned settings: %v", cluster.PinnedSettings)
 	}
 	d := cluster.Databases[0]
 	if d.Path != "/00001-shop.dump" || d.Name != "shop" || value(d.Owner) != "keeper" || value(d.SizeBytes) < 1<<20 ||

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 )
 
@@ -15,6 +16,8 @@ type ClusterRequest struct {
 	Maintenance string
 	// Files are the databases of the backup with the paths of their dumps.
 	Files []File
+	// PinnedSettings are recorded as they are.
+	PinnedSettings map[string]string
 	// Jobs is how many databases are looked into at the same time, at least one.
 	Jobs int
 }
@@ -48,8 +51,9 @@ func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster
 	}
 	cluster := &Cluster{
 		Version: ClusterVersion, ServerVersion: server.ServerVersion, ServerVersionNum: server.ServerVersionNum,
-		Databases: make([]ClusterDatabase, len(r.Files)),
+		Databases: make([]ClusterDatabase, len(r.Files)), PinnedSettings: map[string]string{},
 	}
+	maps.Copy(cluster.PinnedSettings, r.PinnedSettings)
 	found := make([]warnings, len(r.Files))
 	slots := make(chan struct{}, max(r.Jobs, 1))
 	var running sync.WaitGroup

@@ -216,7 +216,9 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 
 // cluster returns the content of 00000-cluster.json.
 func (i *Importer) cluster(ctx context.Context, s *server, p *plan) io.ReadCloser {
-	request := manifest.ClusterRequest{Maintenance: s.database, Files: p.paths(), Jobs: i.options.Jobs}
+	pinned := s.info.Settings()
+	delete(pinned, "client_encoding") // which is another for each database
+	request := manifest.ClusterRequest{Maintenance: s.database, Files: p.paths(), PinnedSettings: pinned, Jobs: i.options.Jobs}
 	return manifest.NewReader(ctx, func(ctx context.Context, w io.Writer) error {
 		return manifest.WriteCluster(ctx, w, s.info, request)
 	})

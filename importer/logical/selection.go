@@ -41,7 +41,8 @@ func completeSelection(ctx context.Context, o *options.Import, s *server, tools 
 }
 
 func examineSelection(ctx context.Context, o *options.Import, s *server, tools pgtools.Installation, database string) (completion, error) {
-	conn, err := s.info.Connect(ctx, database)
+	// Patterns without a schema mean what they mean to pg_dump.
+	conn, err := s.info.AsTool().Connect(ctx, database)
 	if err != nil {
 		return completion{}, err
 	}

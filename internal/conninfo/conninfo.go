@@ -35,6 +35,7 @@ type Info struct {
 
 	replication bool // see ForReplication
 	noOptions   bool // a connection pooler keeps our settings from the server
+	asTool      bool // see AsTool
 }
 
 // Parse merges, strongest first: the options, the URI in o.Location, the service

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
-	"github.com/PlakarKorp/integration-postgresql/internal/settings"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
@@ -140,10 +139,23 @@ func env(t *testing.T, info Info) []string {
 	return env
 }
 
+// TestToolsMatchPatterns: pg_dump's patterns without a schema are of what the role's own
+// search_path finds.
+func TestToolsMatchPatterns(t *testing.T) {
+	info := parse(t, options.Connection{})
+	const pin = "search_path="
+	if strings.Contains(strings.Join(env(t, info), " "), pin) {
+		t.Error("the tools are given a search_path")
+	}
+	if !strings.Contains(info.startOptions(), pin) {
+		t.Error("our sessions are given no search_path")
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	info := parse(t, options.Connection{}, "HOME=/nowhere", "LANG=C")
 	if diff := cmp.Diff([]string{
-		"HOME=/nowhere", "LANG=C", "PGAPPNAME=plakar", "PGCONNECT_TIMEOUT=30", "PGHOST=localhost", "PGOPTIONS=" + settings.Options(settings.Base(), ""), "PGPORT=5432", "PGSSLMODE=prefer",
+		"HOME=/nowhere", "LANG=C", "PGAPPNAME=plakar", "PGCONNECT_TIMEOUT=30", "PGHOST=localhost", "PGOPTIONS=" + info.AsTool().startOptions(), "PGPORT=5432", "PGSSLMODE=prefer",
 	}, env(t, info)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

@@ -58,7 +58,7 @@ func (i Info) Env(ctx context.Context) ([]string, error) {
 			env = append(env, name+"="+value)
 		}
 	}
-	if options := i.startOptions(); options != "" {
+	if options := i.AsTool().startOptions(); options != "" {
 		env = append(env, "PGOPTIONS="+options)
 	}
 	// What pg_dump writes is in this encoding.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -29,6 +28,12 @@ func (i Info) withoutOptions() Info {
 	return i
 }
 
+// AsTool returns i for sessions with the settings that the client tools are given.
+func (i Info) AsTool() Info {
+	i.asTool = true
+	return i
+}
+
 // pinned are the settings of ours for a session; the user's own ones are not among them.
 func (i Info) pinned() []settings.Setting {
 	list := settings.Base()
@@ -43,6 +48,9 @@ func (i Info) pinned() []settings.Setting {
 	if i.replication {
 		list = slices.DeleteFunc(list, func(s settings.Setting) bool { return !s.Walsender })
 	}
+	if i.asTool {
+		list = slices.DeleteFunc(list, func(s settings.Setting) bool { return s.NotTools })
+	}
 	return settings.Without(list, settings.Parse(i.keywords["options"]))
 }
 
@@ -54,15 +62,20 @@ func (i Info) startOptions() string {
 	return settings.Options(i.pinned(), i.keywords["options"])
 }
 
-// Settings are the settings that the sessions of ours and of the client tools are given
-// when they connect to i's database, the user's own ones included. They are complete in
-// an Info that Dial returned.
+// Settings are the pinned settings that the sessions of ours and of the client tools are
+// given when they connect to i's database, as the user's own options leave them. They are
+// complete in an Info that Dial returned. What else the user sets is not among them: it
+// may be a secret.
 func (i Info) Settings() map[string]string {
 	all := make(map[string]string)
 	for _, s := range i.pinned() {
 		all[s.Name] = s.Value
 	}
-	maps.Copy(all, settings.Parse(i.keywords["options"]))
+	for name, value := range settings.Parse(i.keywords["options"]) {
+		if _, pinned := all[name]; pinned {
+			all[name] = value
+		}
+	}
 	if encoding := i.encoding(); encoding != "" {
 		all["client_encoding"] = encoding
 	}

@@ -13,6 +13,9 @@ type Setting struct {
 	// that another value can end what that does or change what it saves or restores: where
 	// a connection pooler drops it, another value is refused.
 	Matters bool
+	// NotTools says that the client tools do not get it: they set it themselves, when they
+	// have used the role's own.
+	NotTools bool
 	// Walsender says that it also counts for a session that speaks the replication protocol.
 	Walsender bool
 }
@@ -58,7 +61,9 @@ var Pinned = []Setting{
 	{Name: "transform_null_equals", Value: "off", Matters: true},
 
 	// What names stand for, and what objects become.
-	{Name: "search_path", Value: "pg_catalog"},
+	// pg_dump's patterns without a schema are of what the role's own path finds.
+	// Source: expand_table_name_patterns in src/bin/pg_dump/pg_dump.c
+	{Name: "search_path", Value: "pg_catalog", NotTools: true},
 	{Name: "check_function_bodies", Value: "off"},
 	{Name: "createrole_self_grant", Value: "", Since: 16, Matters: true},
 	{Name: "default_table_access_method", Value: "heap", Since: 12},

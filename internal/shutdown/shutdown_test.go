@@ -43,13 +43,13 @@ func TestCleanupContext(t *testing.T) {
 		cleanup, stop := CleanupContext(ctx)
 		defer stop()
 		cancel(errors.New("cancelled"))
-		time.Sleep(10 * time.Second)
+		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if cleanup.Err() != nil {
 			t.Fatalf("ended with the call: %v", cleanup.Err())
 		}
 		l.End(errors.New("closed"))
-		time.Sleep(10 * time.Second)
+		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if cleanup.Err() != nil {
 			t.Fatalf("ended while plakar waits: %v", cleanup.Err())

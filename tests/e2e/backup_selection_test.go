@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -112,4 +113,39 @@ func TestBackupSelection(t *testing.T) {
 		ok(t, p.Restore("@dst", p.MustBackup("@shop", "-o", "schemas=neat")))
 		query(t, dst, "shop", "SELECT name FROM neat.names", "Here")
 	})
+}
+
+// A pattern without a schema is of what the role's own search_path finds, as with pg_dump.
+func TestPatternsWithoutSchema(t *testing.T) {
+	t.Parallel()
+	src := harness.Start(t)
+	src.Exec(t, "postgres", `CREATE DATABASE shop`)
+	src.Exec(t, "shop", `CREATE TABLE orders (id int); CREATE TABLE notes (id int); CREATE SCHEMA hidden; CREATE TABLE hidden.orders (id int); CREATE TABLE hidden.secrets (id int)`)
+	p := harness.NewPlakar(t)
+	p.SourceAdd("mypg", src.URL("shop"), src.BinDirOption())
+	tables := func(flags ...string) string {
+		t.Helper()
+		snapshot, result := p.Backup("@mypg", flags...)
+		ok(t, result)
+		if strings.Contains(result.Output(), "matches nothing") {
+			t.Errorf("%q warns:\n%s", flags, result.Output())
+		}
+		var found []string
+		for _, match := range regexp.MustCompile(`TABLE DATA (\S+ \S+)`).FindAllStringSubmatch(listArchive(t, src, p.Cat(snapshot, "/00001-shop.dump")), -1) {
+			found = append(found, match[1])
+		}
+		slices.Sort(found)
+		return strings.Join(found, ", ")
+	}
+	for _, c := range []struct{ option, want string }{
+		{"tables=orders", "public orders"}, {"exclude_tables=orders", "hidden orders, hidden secrets, public notes"}, {"exclude_table_data=notes", "hidden orders, hidden secrets, public orders"},
+	} {
+		if got := tables("-o", c.option); got != c.want {
+			t.Errorf("%s: rows of %s, want %s", c.option, got, c.want)
+		}
+	}
+	src.Exec(t, "postgres", "ALTER ROLE postgres SET search_path = hidden")
+	if got, want := tables("-o", "tables=orders"), "hidden orders"; got != want {
+		t.Errorf("with a search_path of the role: rows of %s, want %s", got, want)
+	}
 }

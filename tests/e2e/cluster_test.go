@@ -24,12 +24,13 @@ func TestClusterRoundTrip(t *testing.T) {
 
 	snapshot := p.MustBackup("@mypg")
 	paths := p.Ls(snapshot)
-	for _, want := range []string{"/manifest.json", "/00000-globals.sql"} {
+	described := []string{"/manifest.json", "/00000-cluster.json", "/00000-globals.sql"}
+	for _, want := range described {
 		if !slices.Contains(paths, want) {
 			t.Errorf("%s is not in the snapshot: %q", want, paths)
 		}
 	}
-	if got, want := len(paths)-2, len(src.Databases(t)); got != want {
+	if got, want := len(paths)-len(described), len(src.Databases(t)); got != want {
 		t.Errorf("%d dumps for %d databases: %q", got, want, paths)
 	}
 	p.MustRestore("@mypgdst", snapshot)

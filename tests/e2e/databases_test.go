@@ -42,7 +42,7 @@ func TestDatabaseSizesRefused(t *testing.T) {
 			t.Errorf("database %s: size %v, owner %v", d.Name, d.SizeBytes, d.Owner)
 		}
 	}
-	if cluster := validateCluster(t, p.Cat(snapshot, "/00000-cluster.json")); len(cluster.Databases) != 3 || len(cluster.Databases[1].Schemas) != 1 {
+	if cluster := validateCluster(t, p.Cat(snapshot, "/00000-cluster.json")); cluster.PinnedSettings["lc_monetary"] != "C" || len(cluster.Databases) != 3 || len(cluster.Databases[1].Schemas) != 1 {
 		t.Errorf("%+v", cluster)
 	}
 }
