@@ -46,6 +46,7 @@ func (s *exporterServer) Init(ctx context.Context, request *proto.InitRequest) (
 		return nil, sanitizeError(err)
 	}
 	s.target, s.calls.close = target, target.Close
+	limitMemory(request.GetConfig())
 	return &proto.InitResponse{Origin: target.Origin(), Type: target.Type(), Root: "/"}, nil
 }
 

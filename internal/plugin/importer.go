@@ -59,6 +59,7 @@ func (s *importerServer) Init(ctx context.Context, request *proto.InitRequest) (
 		return nil, sanitizeError(errors.Join(n.RefuseExcludes(), source.Close(ctx)))
 	}
 	s.source, s.calls.close = source, source.Close
+	limitMemory(request.GetConfig())
 	return &proto.InitResponse{
 		Origin: source.Origin(), Type: source.Type(), Root: "/",
 		// Import is called once, and waits for acknowledgements.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -19,13 +18,6 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
-)
-
-// A plugin holds a few large buffers and makes much small garbage: the collector would
-// run all the time with Go's default.
-const (
-	gcPercent   = 400
-	memoryLimit = 96 << 20 // bytes, soft
 )
 
 // Main runs a plugin: args is os.Args, whose one argument says which side to
@@ -74,8 +66,6 @@ func selectConnector(args []string, source NewSource, target NewTarget, c *calls
 
 // runWorker serves plakar until it closes the connection, or is gone.
 func runWorker(name string, register func(*grpc.Server), c *calls) int {
-	debug.SetGCPercent(gcPercent)
-	debug.SetMemoryLimit(memoryLimit)
 	proc.SetPipeSize(os.Stdin)
 	proc.SetPipeSize(os.Stdout)
 	// Ctrl-C reaches the whole process group: plakar decides what it means. A closed
