@@ -28,7 +28,7 @@ type Cluster struct {
 	// were given, whatever the server, a database or a role sets. The encoding is that of
 	// each database.
 	PinnedSettings map[string]string `json:"pinned_settings"`
-	Warnings  []Warning         `json:"warnings"`
+	Warnings       []Warning         `json:"warnings"`
 }
 
 // ClusterDatabase is a database of the backup.

@@ -3,6 +3,8 @@ package manifest
 import (
 	"context"
 	"strconv"
+
+	"github.com/jackc/pgerrcode"
 )
 
 // Relations are fetched in batches, so that a slow reader of the document is
@@ -72,7 +74,7 @@ func (d *database) relations(ctx context.Context, s *session) error {
 		return ctx.Err()
 	}
 	if r.withoutSize > 0 {
-		d.warnings.note(lockNotAvailable, "size, defaults and index definitions of %d relations not read, locked by other sessions: %s.%s%s",
+		d.warnings.note(pgerrcode.LockNotAvailable, "size, defaults and index definitions of %d relations not read, locked by other sessions: %s.%s%s",
 			r.withoutSize, r.firstWithoutSize[0], r.firstWithoutSize[1], more(r.withoutSize))
 	}
 	switch {

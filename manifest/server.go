@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgerrcode"
 )
 
 // How many databases are tried for the server-wide queries before giving up.
@@ -126,7 +128,7 @@ func (f *server) complete(h Header) {
 func (f *server) warnMissingSizes() {
 	for _, d := range f.databases {
 		if d.info.SizeBytes == nil {
-			f.warnings.note(insufficientPrivilege,
+			f.warnings.note(pgerrcode.InsufficientPrivilege,
 				"size of database %s not read: it takes CONNECT on it or pg_read_all_stats", d.info.Name)
 		}
 	}
@@ -200,7 +202,7 @@ func (f *server) settings(ctx context.Context, s *session) {
 		ArchiveCommandSet:      boolean(text("archive_command")),
 	}
 	if len(hidden) > 0 {
-		f.warnings.note(insufficientPrivilege, "settings not visible, it takes pg_read_all_settings: %s",
+		f.warnings.note(pgerrcode.InsufficientPrivilege, "settings not visible, it takes pg_read_all_settings: %s",
 			strings.Join(hidden, ", "))
 	}
 }

@@ -6,19 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A warning is a sentence; what is longer is some server's essay.
 const maxMessage = 2000
-
-// SQLSTATEs of https://www.postgresql.org/docs/current/errcodes-appendix.html.
-const (
-	insufficientPrivilege = "42501"
-	lockNotAvailable      = "55P03"
-	queryCanceled         = "57014"
-	internalError         = "XX000" // a catalogue entry vanished between two lookups
-)
 
 // warnings collects those of one scope.
 type warnings struct {
@@ -65,5 +58,8 @@ func canRetryWithoutDetails(err error) bool {
 	code := sqlState(err)
 	return strings.HasPrefix(code, "58") || // an error of the server's file system
 		strings.HasPrefix(code, "53") || // too many open files, no memory
-		slices.Contains([]string{insufficientPrivilege, lockNotAvailable, queryCanceled, internalError, "3D000"}, code)
+		slices.Contains([]string{
+			pgerrcode.InsufficientPrivilege, pgerrcode.LockNotAvailable, pgerrcode.QueryCanceled, pgerrcode.InvalidCatalogName,
+			pgerrcode.InternalError, // a catalogue entry vanished between two lookups
+		}, code)
 }

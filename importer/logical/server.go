@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 )
-
-// insufficientPrivilege is an SQLSTATE.
-// Source: https://www.postgresql.org/docs/18/errcodes-appendix.html
-const insufficientPrivilege = "42501"
 
 // server is what the plan needs to know of the server.
 type server struct {
@@ -98,7 +95,7 @@ func listWithSubscriptions(ctx context.Context, conn *pgx.Conn) ([]string, error
 func mayReadPasswords(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	_, err := conn.Exec(ctx, "SELECT pg_catalog.count(rolpassword) FROM pg_catalog.pg_authid")
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == insufficientPrivilege {
+	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.InsufficientPrivilege {
 		return false, nil
 	}
 	if err != nil {

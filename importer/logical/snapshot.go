@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/semaphore"
@@ -26,13 +27,6 @@ const (
 	// childLockTimeout is how long a process waits for a lock when the user sets no
 	// limit. Whoever is in its way most likely waits for the session that holds the snapshot.
 	childLockTimeout = time.Minute
-)
-
-// SQLSTATEs of a table that is not there any more.
-const (
-	undefinedTable  = "42P01"
-	undefinedSchema = "3F000"
-	wrongObjectType = "42809" // its name is a sequence's now
 )
 
 // snapshotSession is the session that holds one snapshot of a database, and locks on
@@ -188,13 +182,16 @@ func lockTables(ctx context.Context, conn *pgx.Conn, tables []table) error {
 
 func isDropped(err error) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && slices.Contains([]string{undefinedTable, undefinedSchema, wrongObjectType}, pgErr.Code)
+	return errors.As(err, &pgErr) && slices.Contains([]string{
+		pgerrcode.UndefinedTable, pgerrcode.InvalidSchemaName,
+		pgerrcode.WrongObjectType, // its name is a sequence's now
+	}, pgErr.Code)
 }
 
 // addLockHolders adds to err, of a lock that was not to be had, who has it.
 func addLockHolders(ctx context.Context, conn *pgx.Conn, err error) error {
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != lockNotAvailable {
+	if !errors.As(err, &pgErr) || pgErr.Code != pgerrcode.LockNotAvailable {
 		return err
 	}
 	if _, rollbackErr := conn.Exec(ctx, "ROLLBACK"); rollbackErr != nil {

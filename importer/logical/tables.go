@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -19,10 +20,6 @@ import (
 // maxFiles is how many tables of a database get a file of their own: each is named
 // in an argument of the pg_dump that leaves them out.
 const maxFiles = 200
-
-// lockNotAvailable is the SQLSTATE of what had to wait longer than lock_timeout.
-// Source: https://www.postgresql.org/docs/18/errcodes-appendix.html
-const lockNotAvailable = "55P03"
 
 // table is a table that pg_dump reads.
 type table struct {
@@ -113,7 +110,7 @@ func measureTables(ctx context.Context, info conninfo.Info, database string) ([]
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	list, err := queryTables(ctx, conn, measured)
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == lockNotAvailable {
+	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.LockNotAvailable {
 		return queryTables(ctx, conn, estimated)
 	}
 	return list, err

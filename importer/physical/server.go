@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -58,7 +59,7 @@ func (i *Importer) look(ctx context.Context) (*server, error) {
 // withHint says what a server needs that does not let the role replicate.
 func withHint(err error) error {
 	var refusal *pgconn.PgError
-	if !errors.As(err, &refusal) || refusal.Code != "28000" && refusal.Code != "42501" {
+	if !errors.As(err, &refusal) || refusal.Code != pgerrcode.InvalidAuthorizationSpecification && refusal.Code != pgerrcode.InsufficientPrivilege {
 		return err
 	}
 	return fmt.Errorf("%w\nhint: the role needs REPLICATION, and pg_hba.conf a line for the database \"replication\"", err)

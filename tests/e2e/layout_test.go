@@ -15,19 +15,19 @@ import (
 var inParts = []string{"layout=tables", "table_size=0"}
 
 // parts returns the paths below the directory of a database, and the directory.
-func parts(t *testing.T, p *harness.Plakar, snapshot, database string) (folder string, paths []string) {
+func parts(t *testing.T, p *harness.Plakar, snapshot, database string) (directory string, paths []string) {
 	t.Helper()
 	for _, path := range p.Ls(snapshot) {
 		if strings.HasSuffix(path, "-"+database) {
-			folder = path
-		} else if folder != "" && strings.HasPrefix(path, folder+"/") {
+			directory = path
+		} else if directory != "" && strings.HasPrefix(path, directory+"/") {
 			paths = append(paths, path)
 		}
 	}
-	if folder == "" {
+	if directory == "" {
 		t.Fatalf("database %q has no directory in %q", database, p.Ls(snapshot))
 	}
-	return folder, paths
+	return directory, paths
 }
 
 // Every part is an archive that pg_restore reads by itself, and all of them in the
@@ -41,9 +41,9 @@ func TestPartsByHand(t *testing.T) {
 		p.SourceAdd("mypg", src.URL(harness.SeedDatabase), append(inParts, src.BinDirOption())...)
 		snapshot := p.MustBackup("@mypg")
 		validate(t, p.Cat(snapshot, "/manifest.json"))
-		folder, paths := parts(t, p, snapshot, harness.SeedDatabase)
+		directory, paths := parts(t, p, snapshot, harness.SeedDatabase)
 		for _, want := range []string{"/1-pre-data.dump", "/2-data/others.dump", "/2-data/app.customer.dump", "/2-data/app.Table; DROP TABLE customer; --.dump", "/3-post-data.dump"} {
-			if !slices.Contains(paths, folder+want) {
+			if !slices.Contains(paths, directory+want) {
 				t.Errorf("%s is not in the snapshot: %q", want, paths)
 			}
 		}
