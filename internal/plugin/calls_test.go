@@ -139,3 +139,33 @@ func TestEndTwice(t *testing.T) {
 		}
 	}
 }
+
+// failingSource fails at the moment when the plugin is ended.
+type failingSource struct {
+	source
+	calls *calls
+}
+
+func (s *failingSource) Backup(_ context.Context, emit func(*connectors.Record) error) error {
+	if err := emit(file("/a", strings.NewReader("a"))); err != nil {
+		return err
+	}
+	s.calls.lifetime.End(errShutdown)
+	return errors.New("verification failed")
+}
+
+// TestBothFailures: that plakar did not acknowledge everything does not hide why the
+// backup failed.
+func TestBothFailures(t *testing.T) {
+	c := newCalls()
+	i, err := connect(t, &failingSource{calls: c}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := make(chan *connectors.Result)
+	close(results)
+	err = i.Import(t.Context(), make(chan *connectors.Record, 1), results)
+	if err == nil || !strings.Contains(err.Error(), "verification failed") {
+		t.Errorf("error %v", err)
+	}
+}
