@@ -131,7 +131,8 @@ func (s *scene) without(where, text string, secrets []string) {
 // secured is a stage whose ways to connect have recognisable secrets, and all those.
 func secured(t *testing.T) (st *stage, all []way, secrets []string) {
 	t.Helper()
-	st = newStage(t, harness.TLS("localhost"), harness.HBA("hostssl all,replication certified all cert"))
+	// All ways at the same time take more than the default of 10.
+	st = newStage(t, harness.TLS("localhost"), harness.Conf("max_wal_senders = 60", "max_replication_slots = 60"), harness.HBA("hostssl all,replication certified all cert"))
 	st.server.Exec(t, "postgres", "CREATE ROLE certified LOGIN SUPERUSER; CREATE ROLE saver LOGIN SUPERUSER PASSWORD "+harness.Literal(passphrase))
 	all = ways(t, st.server)
 	secrets = []string{passphrase}

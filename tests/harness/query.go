@@ -38,7 +38,14 @@ func (s *Server) URLFor(username, password, db string) string {
 // connection is closed when the test ends.
 func (s *Server) Connect(tb testing.TB, db string) *pgx.Conn {
 	tb.Helper()
-	conn, err := s.connect(context.Background(), db)
+	return s.ConnectWith(tb, db, "")
+}
+
+// ConnectWith is Connect with start-up options, such as "-c statement_timeout=0", which
+// outrank what the server, the database or the role sets.
+func (s *Server) ConnectWith(tb testing.TB, db, options string) *pgx.Conn {
+	tb.Helper()
+	conn, err := s.connect(context.Background(), db, options)
 	if err != nil {
 		tb.Fatalf("connecting to %q: %v", db, err)
 	}
@@ -46,7 +53,7 @@ func (s *Server) Connect(tb testing.TB, db string) *pgx.Conn {
 	return conn
 }
 
-func (s *Server) connect(ctx context.Context, db string) (*pgx.Conn, error) {
+func (s *Server) connect(ctx context.Context, db, options string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
 		return nil, err
@@ -54,13 +61,16 @@ func (s *Server) connect(ctx context.Context, db string) (*pgx.Conn, error) {
 	config.Host, config.Port = s.SocketDir, uint16(s.Port) //nolint:gosec // a port fits
 	config.User, config.Password, config.Database = Superuser, s.Password, db
 	config.RuntimeParams["application_name"] = "harness"
+	if options != "" {
+		config.RuntimeParams["options"] = options
+	}
 	return pgx.ConnectConfig(ctx, config)
 }
 
 func (s *Server) ping() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	conn, err := s.connect(ctx, "postgres")
+	conn, err := s.connect(ctx, "postgres", "")
 	if err != nil {
 		return err
 	}
@@ -97,7 +107,7 @@ func (s *Server) QueryText(tb testing.TB, db, sql string) string {
 func (s *Server) query(db, sql string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
-	conn, err := s.connect(ctx, db)
+	conn, err := s.connect(ctx, db, "")
 	if err != nil {
 		return nil, err
 	}
