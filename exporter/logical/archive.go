@@ -10,6 +10,7 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // archive is a dump in pg_dump's custom format: a record's content as it arrives, or a
@@ -21,6 +22,9 @@ type archive struct {
 	file     *tempfile.File   // nil for a stream
 	jobs     int              // connections to restore the file with
 	toc      *dumparchive.TOC // nil before readTOC
+
+	chosen  map[int]bool             // dump IDs of what is restored; nil: everything
+	schemas []manifest.ClusterSchema // that are made before it
 
 	content io.Reader // of a stream: what follows head
 	head    []byte    // of a stream: what was read of it
@@ -110,12 +114,12 @@ func (a *archive) newerThan(major int) bool {
 	return err == nil && major < of
 }
 
-// list is the file for --use-list that has the entries which keep is true of; empty is
+// list is the file for --use-list that has the chosen entries which keep is true of; empty is
 // true if there are none.
 func (a *archive) list(keep func(*dumparchive.Entry) bool) (list string, empty bool) {
 	var lines strings.Builder
 	for n := range a.toc.Entries {
-		if e := &a.toc.Entries[n]; keep(e) {
+		if e := &a.toc.Entries[n]; (a.chosen == nil || a.chosen[e.DumpID]) && keep(e) {
 			fmt.Fprintf(&lines, "%d;\n", e.DumpID)
 		}
 	}

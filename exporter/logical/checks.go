@@ -27,8 +27,7 @@ type arrivals struct {
 	dropped         []string               // databases whose files are empty
 	globalsArrived  bool
 	manifestArrived bool
-	cluster         *manifest.Cluster // nil until it arrives, and in older snapshots
-	planned         []manifest.File   // from the manifest
+	planned         []manifest.File // from the manifest
 }
 
 func newArrivals(begun time.Time) *arrivals {

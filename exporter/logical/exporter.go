@@ -172,6 +172,9 @@ func (e *Exporter) receiveGlobals(ctx context.Context, content io.Reader, ack fu
 // everything was there.
 func (e *Exporter) Finish(ctx context.Context) error {
 	err := e.tasks.runDeferred(ctx)
+	if err == nil {
+		err = e.restoreHeld(ctx)
+	}
 	e.tasks.wait() // they acknowledge, which they may do no later than now
 	if err != nil {
 		return err

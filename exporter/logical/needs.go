@@ -18,9 +18,14 @@ func (r *restorer) restoreNeeds(ctx context.Context, a *archive) error {
 	if r.globals == nil || !r.globalsOnDemand() {
 		return nil
 	}
-	needs, err := needsOf(a.toc, &r.options)
+	needs, err := needsOf(a, &r.options)
 	if err != nil {
 		return fmt.Errorf("looking for the roles that the dump needs: %w", err)
+	}
+	if len(a.schemas) > 0 {
+		if err := r.globals.Restore(ctx, r.server, r.needsOfSchemas(a.schemas)); err != nil {
+			return err
+		}
 	}
 	return r.globals.Restore(ctx, r.server, needs)
 }
@@ -32,15 +37,15 @@ func (r *restorer) globalsOnDemand() bool {
 
 // needsOf returns the roles that the selected entries name as owners, and in grants,
 // policies and user mappings, and the tablespaces that they are in.
-func needsOf(toc *dumparchive.TOC, o *options.Export) (globals.Needs, error) {
+func needsOf(a *archive, o *options.Export) (globals.Needs, error) {
 	needs := globals.NewNeeds()
 	var statements strings.Builder
 	for _, desc := range []string{dumparchive.Encoding, dumparchive.StdStrings} {
-		if e := toc.Find(desc); e != nil {
+		if e := a.toc.Find(desc); e != nil {
 			statements.WriteString(e.Defn + "\n")
 		}
 	}
-	for _, e := range selectedEntries(toc, o) {
+	for _, e := range selectedEntries(a) {
 		if e.Owner != "" && !o.NoOwner {
 			needs.Roles[e.Owner] = true
 		}
@@ -83,16 +88,12 @@ func addNamed(needs *globals.Needs, statements string) error {
 	return nil
 }
 
-// selectedEntries are the entries that the options name, with what belongs to them.
-func selectedEntries(toc *dumparchive.TOC, o *options.Export) []*dumparchive.Entry {
-	chosen := make(map[int]bool)
+// selectedEntries are the entries that are restored, and those of the database itself.
+func selectedEntries(a *archive) []*dumparchive.Entry {
 	var entries []*dumparchive.Entry
-	for n := range toc.Entries {
-		e := &toc.Entries[n]
-		belongs := func(id int) bool { return chosen[id] }
-		if named(e, o.Schemas, o.Tables) || slices.ContainsFunc(e.Dependencies, belongs) ||
-			strings.HasPrefix(e.Desc, "DATABASE") || strings.HasPrefix(e.Tag, "DATABASE ") {
-			chosen[e.DumpID] = true
+	for n := range a.toc.Entries {
+		e := &a.toc.Entries[n]
+		if a.chosen == nil || a.chosen[e.DumpID] || strings.HasPrefix(e.Desc, "DATABASE") || strings.HasPrefix(e.Tag, "DATABASE ") {
 			entries = append(entries, e)
 		}
 	}

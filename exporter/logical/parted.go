@@ -28,7 +28,8 @@ type partedDump struct {
 	database  string // that it is a dump of
 	target    string // that it goes into
 	arrived   map[string]bool
-	selection selection
+	selection left
+	parts     selectedParts
 
 	ready      bool               // data may go into the target
 	blocked    error              // why nothing may
@@ -75,6 +76,10 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 		ack(err)
 		return err
 	}
+	if e.selectsObjects() {
+		e.attempted = true
+		return e.tasks.errIfExitOnError(d.hold(p, name))
+	}
 	// Definitions that would replace a database wait until its rows come as well.
 	wait := e.targetAmbiguous() || p.section == recordname.PreData && d.replaces()
 	wanted, err := d.takePart(p, name, wait)
@@ -112,8 +117,7 @@ func (e *Exporter) partedDumpOf(database, pathname string) *partedDump {
 		d = &partedDump{
 			restorer: e.restorer, arrivals: e.arrivals,
 			path: pathname, database: database, target: e.targetOf(database), arrived: make(map[string]bool),
-			selection: selection{options: &e.options, found: make(map[string]bool)},
-			slots:     semaphore.NewWeighted(int64(e.options.Jobs)),
+			slots: semaphore.NewWeighted(int64(e.options.Jobs)),
 		}
 		e.parted[database] = d
 	}

@@ -18,6 +18,9 @@ func (r *restorer) toolsFor(ctx context.Context, a *archive) (pgtools.Installati
 
 // pgRestore runs pg_restore on the archive, into the database that info names.
 func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
+	if what.List == "" && a.chosen != nil {
+		return r.restoreEntries(ctx, a, info, what, func(*dumparchive.Entry) bool { return true })
+	}
 	tools, err := r.toolsFor(ctx, a)
 	if err != nil {
 		return err
@@ -55,7 +58,7 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 	return err
 }
 
-// restoreEntries restores those entries of an archive which keep is true of.
+// restoreEntries restores those chosen entries of an archive which keep is true of.
 func (r *restorer) restoreEntries(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore, keep func(*dumparchive.Entry) bool) error {
 	entries, empty := a.list(keep)
 	if empty {

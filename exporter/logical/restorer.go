@@ -10,6 +10,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // restorer restores what an archive holds: whole dumps, and for a partedDump its parts.
@@ -21,6 +22,7 @@ type restorer struct {
 	server  *server.Server   // nil before the first record
 	globals *globals.Globals // nil before they arrived, and if none are to be restored
 	tasks   *scheduler
+	cluster *manifest.Cluster // nil until it arrives, and in older snapshots
 }
 
 // targetAmbiguous reports whether there may yet be more dumps than the one that the

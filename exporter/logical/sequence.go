@@ -41,7 +41,7 @@ func (d *partedDump) advanceSequences(ctx context.Context, p *part) error {
 	for n := range p.toc.Entries {
 		entry := &p.toc.Entries[n]
 		if entry.Desc == dumparchive.Encoding || entry.Desc == dumparchive.StdStrings ||
-			entry.Desc == sequenceSet && named(entry, d.options.Schemas, d.options.Tables) {
+			entry.Desc == sequenceSet && (p.chosen == nil || p.chosen[entry.DumpID]) {
 			sequences.WriteString(entry.Defn + "\n")
 		}
 	}

@@ -80,9 +80,24 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if _, err := r.toolsFor(ctx, a); err != nil {
 		return nil, nil, err
 	}
+	dump := target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted}
+	if !a.parted {
+		var into place
+		if into.name, into.exists, err = target.Locate(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
+			return nil, nil, err
+		}
+		if err := r.choose(ctx, into, a); err != nil {
+			return nil, nil, err
+		}
+	}
 	if needsErr = r.restoreNeeds(ctx, a); needsErr != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 		return nil, nil, needsErr
 	}
-	d, err = target.Prepare(ctx, r.server, &r.options, target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted}, r.info.Database())
-	return d, needsErr, err
+	if d, err = target.Prepare(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
+		return nil, needsErr, err
+	}
+	if err = r.makeSchemas(ctx, a, d.Name); r.options.ExitOnError {
+		return d, needsErr, err
+	}
+	return d, errors.Join(needsErr, err), nil
 }

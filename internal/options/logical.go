@@ -165,8 +165,8 @@ type Export struct {
 	NoPrivileges bool     `option:"no_privileges" default:"false" doc:"no GRANT and REVOKE"`
 	SchemaOnly   bool     `option:"schema_only" default:"false" doc:"no rows"`
 	DataOnly     bool     `option:"data_only" default:"false" doc:"rows only, into tables that are there"`
-	Schemas      []string `option:"schemas" doc:"names of the schemas whose content to restore; a schema that is missing is created"`
-	Tables       []string `option:"tables" doc:"names of the tables to restore"`
+	Schemas      []string `option:"schemas" doc:"names or patterns of the schemas to restore, with what they need"`
+	Tables       []string `option:"tables" doc:"names or patterns of the tables to restore, with what belongs to them and what they need"`
 	ExitOnError  bool     `option:"exit_on_error" default:"false" doc:"stop at the first error"`
 	Jobs         int      `option:"jobs" default:"1" min:"1" max:"256" doc:"above 1: each dump waits in spool_dir and is restored with this many connections"`
 	// SpoolDir is where dumps wait as files; "" is the system's temporary directory.

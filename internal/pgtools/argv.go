@@ -131,8 +131,6 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		{o.SchemaOnly, "--schema-only"},
 		{o.DataOnly, "--data-only"},
 		{o.ExitOnError && !r.IgnoreErrors, "--exit-on-error"},
-		// Otherwise a name that the dump does not have goes unnoticed.
-		{len(o.Schemas)+len(o.Tables) > 0 && !r.Part, "--strict-names"},
 		// The rows of a table that is there already would be added to its own. But
 		// pg_restore also takes one for failed whose owner could not be set.
 		{r.Filled && !o.DataOnly && !o.SchemaOnly, "--no-data-for-failed-tables"},
@@ -141,7 +139,6 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 			args = append(args, flag.name)
 		}
 	}
-	args = append(args, selectionArgs(o.Schemas, o.Tables)...)
 	if r.List != "" {
 		args = append(args, "--use-list="+r.List)
 	}
@@ -152,11 +149,6 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		args = append(args, "--jobs="+strconv.Itoa(r.Jobs))
 	}
 	return append(args, "--format=custom", r.File)
-}
-
-// selectionArgs are the arguments that select the content of schemas, or tables in them.
-func selectionArgs(schemas, tables []string) []string {
-	return appendFlags(appendFlags(nil, "--schema=", schemas), "--table=", tables)
 }
 
 func appendFlags(args []string, flag string, values []string) []string {

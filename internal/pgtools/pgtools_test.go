@@ -95,13 +95,13 @@ func TestRestoreArgs(t *testing.T) {
 		"stream":     {options.Export{}, Restore{}, []string{"--format=custom"}},
 		"filled":     {options.Export{}, Restore{Filled: true}, []string{"--no-data-for-failed-tables", "--format=custom"}},
 		"clean":      {options.Export{}, Restore{Clean: true, Filled: true}, []string{"--clean", "--if-exists", "--no-data-for-failed-tables", "--format=custom"}},
-		"part":       {options.Export{Tables: []string{"t"}}, Restore{Part: true, List: "/l"}, []string{"--table=t", "--use-list=/l", "--format=custom"}},
+		"part":       {options.Export{Tables: []string{"t"}}, Restore{Part: true, List: "/l"}, []string{"--use-list=/l", "--format=custom"}},
 		"clean part": {options.Export{}, Restore{Part: true, Clean: true, File: "/f"}, []string{"--clean", "--if-exists", "--format=custom", "/f"}},
 		"data":       {options.Export{DataOnly: true}, Restore{Filled: true}, []string{"--data-only", "--format=custom"}},
 		"all": {
 			options.Export{NoOwner: true, NoPrivileges: true, SchemaOnly: true, ExitOnError: true, Schemas: []string{"s"}, Tables: []string{"-t"}},
 			Restore{File: "/f", Jobs: 4},
-			[]string{"--no-owner", "--no-privileges", "--schema-only", "--exit-on-error", "--strict-names", "--schema=s", "--table=-t", "--jobs=4", "--format=custom", "/f"},
+			[]string{"--no-owner", "--no-privileges", "--schema-only", "--exit-on-error", "--jobs=4", "--format=custom", "/f"},
 		},
 	} {
 		want := append([]string{"--no-password", "--dbname=dbname='x'"}, c.want...)

@@ -103,8 +103,7 @@ func TestPartAloneOfNothing(t *testing.T) {
 	const data = ":/00001-first/2-data"
 	for _, jobs := range []string{"jobs=1", "jobs=2"} {
 		failed(t, restore(data+"/public.t.dump", jobs, "tables=t,nosuch"), `"tables"`, `"nosuch"`)
-		query(t, dst, "first", countT, "1000")
-		dst.Exec(t, "first", "DELETE FROM t")
+		query(t, dst, "first", countT, "0")
 		failed(t, restore(data, jobs, "schemas=nosuch"), `"schemas"`, `"nosuch"`)
 		failed(t, restore(data, jobs, "schemas=extra", "tables=t"), `"tables"`, `"t"`)
 		failed(t, restore(data+"/public.t.dump", jobs, "schema_only=true"), "nothing was restored", "schema_only")

@@ -39,18 +39,13 @@ var errNotCleaned = errors.New("it has tables, and a dump in several files (layo
 // Prepare makes the database ready that the dump goes into; target "" is one of the same
 // name.
 func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump, target string) (*Database, error) {
-	d := &Database{Name: target}
-	if target == "" {
-		var err error
-		if d.Name, err = serverName(ctx, s, dump, o); err != nil {
-			return nil, err
-		}
-	}
-	d.Info = s.Info.WithDatabase(d.Name)
-	exists, err := Exists(ctx, s, d.Name)
-	if err != nil {
+	d := new(Database)
+	var exists bool
+	var err error
+	if d.Name, exists, err = Locate(ctx, s, o, dump, target); err != nil {
 		return nil, err
 	}
+	d.Info = s.Info.WithDatabase(d.Name)
 	if d.Plan, err = Decide(o, dump.Database, cmp.Or(target, dump.Database), exists); err != nil {
 		return nil, err
 	}
@@ -61,6 +56,18 @@ func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump
 		}
 	}
 	return d, d.execute(ctx, s, o, dump.Parted)
+}
+
+// Locate returns the name of the database that the dump goes into, in the bytes that the
+// server has it in, and whether it is there.
+func Locate(ctx context.Context, s *server.Server, o *options.Export, dump Dump, target string) (name string, exists bool, err error) {
+	if name = target; target == "" {
+		if name, err = serverName(ctx, s, dump, o); err != nil {
+			return "", false, err
+		}
+	}
+	exists, err = Exists(ctx, s, name)
+	return name, exists, err
 }
 
 // serverName is the name of the database that was saved, in the bytes of the server: the two
@@ -93,9 +100,6 @@ func (d *Database) execute(ctx context.Context, s *server.Server, o *options.Exp
 		if err == nil && parted && d.Clean && d.HasTables {
 			err = errNotCleaned
 		}
-	}
-	if err == nil && len(o.Schemas) > 0 && !o.DataOnly {
-		err = createSchemas(ctx, s, d.Name, o.Schemas)
 	}
 	return err
 }
@@ -136,17 +140,4 @@ func hasTables(ctx context.Context, s *server.Server, name string) (found bool, 
 		return false, fmt.Errorf("looking for tables: %w", err)
 	}
 	return found, nil
-}
-
-// createSchemas creates those of the named schemas that are missing: pg_restore --schema
-// restores what is in a schema, not the schema.
-func createSchemas(ctx context.Context, s *server.Server, database string, names []string) error {
-	return s.With(ctx, database, func(conn *pgx.Conn) error {
-		for _, name := range names {
-			if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+ident(name)); err != nil {
-				return fmt.Errorf("creating schema %q: %w", name, err)
-			}
-		}
-		return nil
-	})
 }

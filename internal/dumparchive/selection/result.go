@@ -3,6 +3,8 @@ package selection
 import (
 	"cmp"
 	"slices"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 )
 
 // report describes what was collected.
@@ -126,8 +128,10 @@ func (r report) missingSchemas() (missing []string) {
 	w := r.w
 	seen := map[string]bool{}
 	for node, at := range w.level {
-		schema := w.g.entries[node].Namespace
-		if at == absent || schema == "" || seen[schema] || w.g.archive[node] == none {
+		e := w.g.entries[node]
+		schema := e.Namespace
+		// Grants and rows do not tell: an extension may make the schema with what is in it.
+		if at == absent || schema == "" || seen[schema] || w.g.archive[node] == none || e.Section != dumparchive.SectionPreData {
 			continue
 		}
 		seen[schema] = true

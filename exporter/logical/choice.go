@@ -1,0 +1,197 @@
+package logical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive/selection"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
+)
+
+// place is a database that archives are to go into, as it is before the restore.
+type place struct {
+	name   string // in the bytes of the server
+	exists bool
+	// filled: tables are expected there, which a part of a dump is added to.
+	filled bool
+}
+
+// selects reports whether tables or schemas choose a part of each dump.
+func (r *restorer) selectsObjects() bool { return len(r.options.Tables)+len(r.options.Schemas) > 0 }
+
+// choose decides which entries of the archives of one database are restored, and which
+// schemas are made before them. Nothing has been touched when it fails.
+func (r *restorer) choose(ctx context.Context, into place, archives ...*archive) error {
+	tocs := make([]*dumparchive.TOC, len(archives))
+	for n, a := range archives {
+		tocs[n] = a.toc
+	}
+	if !r.selectsObjects() {
+		return nil
+	}
+	objects, err := r.objectsOf(ctx, into, tocs)
+	if err != nil {
+		return err
+	}
+	result, err := r.chooseNamed(tocs, objects, into)
+	if err != nil {
+		return err
+	}
+	for n, a := range archives {
+		a.chosen = make(map[int]bool, len(result.Lists[n]))
+		for _, id := range result.Lists[n] {
+			a.chosen[id] = true
+		}
+	}
+	if !r.options.DataOnly {
+		archives[0].schemas = r.schemasToMake(archives, result.MissingSchemas)
+	}
+	r.describe(archives[0].database, result)
+	return nil
+}
+
+// objectsOf returns what the database has, or will have when it has been created.
+func (r *restorer) objectsOf(ctx context.Context, into place, tocs []*dumparchive.TOC) (*target.Objects, error) {
+	if !into.exists {
+		return target.NewDatabase(), nil
+	}
+	return target.ReadObjects(ctx, r.server, into.name, tocs)
+}
+
+// chooseNamed chooses what the options name, and refuses what is not in the archives, or
+// is on the target already.
+func (r *restorer) chooseNamed(tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
+	request := r.request()
+	request.Exists = objects.Has
+	result, err := selection.Select(tocs, request)
+	if err != nil {
+		return nil, fmt.Errorf("option %w", err)
+	}
+	if err := r.unmatched(result.Unmatched); err != nil {
+		return nil, err
+	}
+	if len(result.Existing) > 0 && !r.options.Clean && !r.options.DataOnly && !into.filled {
+		return nil, fmt.Errorf("the database has already what was to be restored: %s: nothing was touched\nhint: clean=true drops it and restores it, data_only=true adds the rows; or rename what is there, or restore into another database with the option database", list(result.Existing))
+	}
+	return result, nil
+}
+
+// request is what the options choose. With both of them, tables are looked for in the
+// schemas.
+func (r *restorer) request() selection.Request {
+	request := selection.Request{Tables: r.options.Tables, Schemas: r.options.Schemas, Clean: r.options.Clean}
+	if len(request.Tables) == 0 || len(request.Schemas) == 0 {
+		return request
+	}
+	request.Tables, request.Schemas = nil, nil
+	for _, table := range r.options.Tables {
+		for _, schema := range r.options.Schemas {
+			request.Tables = append(request.Tables, schema+"."+table)
+		}
+	}
+	return request
+}
+
+// unmatched refuses what the options name and the archives do not have.
+func (r *restorer) unmatched(patterns []string) error {
+	var errs []error
+	missing := func(option, value string) {
+		errs = append(errs, fmt.Errorf("option %q: %q is not in what was to be restored: nothing was touched", option, value))
+	}
+	tables, schemas := r.options.Tables, r.options.Schemas
+	for _, table := range tables {
+		lacks := func(schema string) bool { return slices.Contains(patterns, schema+"."+table) }
+		if len(schemas) == 0 && slices.Contains(patterns, table) || len(schemas) > 0 && !slices.ContainsFunc(schemas, func(s string) bool { return !lacks(s) }) {
+			missing("tables", table)
+		}
+	}
+	for _, schema := range schemas {
+		if len(tables) == 0 && slices.Contains(patterns, schema) {
+			missing("schemas", schema)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// schemasToMake describes the schemas that are made before what is in them, as
+// 00000-cluster.json has them. Those of an extension come with it.
+func (r *restorer) schemasToMake(archives []*archive, names []string) (schemas []manifest.ClusterSchema) {
+	var known []manifest.ClusterSchema
+	if r.cluster != nil {
+		for _, d := range r.cluster.Databases {
+			if d.Name == archives[0].database {
+				known = d.Schemas
+			}
+		}
+	}
+	for _, name := range names {
+		n := slices.IndexFunc(known, func(s manifest.ClusterSchema) bool { return s.Name == name })
+		switch {
+		case n < 0:
+			schemas = append(schemas, manifest.ClusterSchema{Name: name})
+		case known[n].Extension == nil || !hasExtension(archives, *known[n].Extension):
+			schemas = append(schemas, known[n])
+		}
+	}
+	return schemas
+}
+
+func hasExtension(archives []*archive, name string) bool {
+	return slices.ContainsFunc(archives, func(a *archive) bool {
+		return slices.ContainsFunc(a.toc.Entries, func(e dumparchive.Entry) bool { return e.Desc == "EXTENSION" && e.Tag == name })
+	})
+}
+
+// describe says what comes along with what was chosen, and warns of what does not.
+func (r *restorer) describe(database string, result *selection.Result) {
+	if r.options.DataOnly {
+		return
+	}
+	var along, left []string
+	if len(result.Needed) > 0 {
+		along = append(along, "needed by it and missing in the target, without rows: "+list(result.Needed))
+	}
+	if r.selectsObjects() {
+		along = append([]string{"chosen " + list(result.Chosen)}, along...)
+		slog.Info(fmt.Sprintf("restoring database %q: %s", database, strings.Join(along, "; ")))
+	}
+	for _, key := range result.ForeignKeys {
+		left = append(left, fmt.Sprintf("foreign key %s of %s, whose %s is neither restored nor there", key.Name, key.Table, key.References))
+	}
+	for _, member := range result.Memberships {
+		left = append(left, fmt.Sprintf("%s in publication %s, which is not there", member.Object, member.Publication))
+	}
+	for _, view := range result.Unfilled {
+		left = append(left, fmt.Sprintf("%s may be empty, as it is made from tables whose rows were not chosen", view))
+	}
+	if r.selectsObjects() && result.LargeObjects {
+		left = append(left, "large objects, which belong to no table")
+	}
+	if len(left) > 0 {
+		slog.Warn(fmt.Sprintf("restoring database %q: left out: %s", database, limited(left)))
+	}
+}
+
+// maxNamed is how many objects a message names.
+const maxNamed = 30
+
+func list(objects []selection.Object) string {
+	var names []string
+	for _, o := range objects {
+		names = append(names, o.String())
+	}
+	return limited(names)
+}
+
+func limited(texts []string) string {
+	if more := len(texts) - maxNamed; more > 0 {
+		texts = append(slices.Clone(texts[:maxNamed]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, ", ")
+}

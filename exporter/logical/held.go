@@ -1,0 +1,175 @@
+package logical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive/selection"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+)
+
+// selectedParts are the parts of a dump of which the options choose something. What the
+// last part needs has to be made by the first one, so that they wait for each other.
+type selectedParts struct {
+	held    []*part
+	known   []*archive                // of which the options choose nothing: their tables of contents
+	defined map[[2]string]bool        // by schema and name, in the definitions
+	rows    map[selection.Object]bool // whose rows are chosen, of those
+}
+
+// hold keeps a part until all parts have come, if something of it may be chosen.
+func (d *partedDump) hold(p *part, name recordname.Part) error {
+	if err := p.readTOC(); err != nil {
+		return p.report(err)
+	}
+	wanted := p.section != recordname.Data || !d.options.SchemaOnly
+	if wanted && p.section == recordname.Data && name.Table != "" {
+		var err error
+		if wanted, err = d.mayChooseRows(p); err != nil {
+			return p.report(err)
+		}
+	}
+	if !wanted {
+		d.selection.skipped = true
+		d.parts.known = append(d.parts.known, p.archive)
+		return p.report(nil)
+	}
+	if err := p.spool(d.files); err != nil {
+		return p.report(err)
+	}
+	p.jobs = d.jobsForPart(p.archive, name)
+	d.parts.held = append(d.parts.held, p)
+	return nil
+}
+
+// mayChooseRows reports whether the rows of a part of a table may be chosen.
+func (d *partedDump) mayChooseRows(p *part) (bool, error) {
+	if err := d.chooseRows(); err != nil {
+		return false, err
+	}
+	for n := range p.toc.Entries {
+		e := &p.toc.Entries[n]
+		if e.Desc != "TABLE DATA" {
+			continue
+		}
+		if !d.parts.defined[[2]string{e.Namespace, e.Tag}] || d.parts.rows[selection.Object{Kind: "TABLE", Schema: e.Namespace, Name: e.Tag}] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// chooseRows finds out, once, which tables of the definitions are chosen.
+func (d *partedDump) chooseRows() error {
+	if d.parts.rows != nil || len(d.parts.held) == 0 || d.parts.held[0].section != recordname.PreData {
+		return nil
+	}
+	toc := d.parts.held[0].toc
+	result, err := selection.Select([]*dumparchive.TOC{toc}, d.request())
+	if err != nil {
+		return fmt.Errorf("option %w", err)
+	}
+	d.parts.rows, d.parts.defined = map[selection.Object]bool{}, map[[2]string]bool{}
+	for _, o := range result.Chosen {
+		d.parts.rows[o] = true
+	}
+	for n := range toc.Entries {
+		if e := &toc.Entries[n]; e.Desc == "TABLE" {
+			d.parts.defined[[2]string{e.Namespace, e.Tag}] = true
+		}
+	}
+	return nil
+}
+
+// restoreHeld restores the parts that waited for each other.
+func (e *Exporter) restoreHeld(ctx context.Context) error {
+	for _, database := range slices.Sorted(maps.Keys(e.parted)) {
+		if err := e.parted[database].restoreHeld(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *partedDump) restoreHeld(ctx context.Context) error {
+	held := d.parts.held
+	if len(held) == 0 {
+		return nil
+	}
+	d.parts.held = nil
+	if err := d.chooseParts(ctx, held); err != nil {
+		for _, p := range held {
+			_ = p.report(err)
+			err = errors.New("left out as well")
+		}
+		return d.tasks.errIfExitOnError(err)
+	}
+	for n, p := range held {
+		some := len(p.chosen) > 0 && (p.section == recordname.Data || !d.options.DataOnly)
+		d.selection.matched = d.selection.matched || some
+		d.selection.skipped = d.selection.skipped || !some
+		if !some && p.section != recordname.PreData {
+			_ = p.report(nil)
+			continue
+		}
+		if err := d.tasks.run(ctx, func(ctx context.Context) error { return d.restorePart(ctx, p) }); err != nil {
+			for _, rest := range held[n+1:] {
+				_ = rest.report(errStopped)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// chooseParts chooses what is restored of the parts.
+func (d *partedDump) chooseParts(ctx context.Context, held []*part) error {
+	into := place{name: d.target, filled: true}
+	var archives []*archive
+	for _, p := range held {
+		archives = append(archives, p.archive)
+	}
+	var err error
+	if first := held[0]; first.section == recordname.PreData {
+		into.filled = false
+		dump := target.Dump{TOC: first.toc, Database: d.database, Parted: true}
+		into.name, into.exists, err = target.Locate(ctx, d.server, &d.options, dump, d.info.Database())
+	} else {
+		into.exists, err = target.Exists(ctx, d.server, d.target)
+	}
+	if err != nil {
+		return err
+	}
+	return d.choose(ctx, into, append(archives, d.parts.known...)...)
+}
+
+// selectFrom reports whether the options leave something of the part to be restored. The
+// definitions are needed in any case.
+func (d *partedDump) selectFrom(p *part) (wanted bool, err error) {
+	if err := p.readTOC(); err != nil {
+		return false, err
+	}
+	some := p.section == recordname.Data || !d.options.DataOnly
+	d.selection.matched = d.selection.matched || some
+	d.selection.skipped = d.selection.skipped || !some
+	return some || p.section == recordname.PreData, nil
+}
+
+// left is whether the options leave something of a parted dump.
+type left struct {
+	matched bool // something of a part
+	skipped bool // a part as a whole
+}
+
+// checkSelection reports that the options left nothing of what plakar was asked to restore.
+func (d *partedDump) checkSelection() error {
+	if d.selection.matched || !d.selection.skipped || d.isComplete() {
+		return nil
+	}
+	return errors.New("nothing was restored: schema_only, data_only, schemas or tables leave nothing of what was asked for")
+}

@@ -1,0 +1,102 @@
+package logical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
+)
+
+// makeSchemas creates the schemas that the archive needs and does not define, with what is
+// known of them.
+func (r *restorer) makeSchemas(ctx context.Context, a *archive, database string) error {
+	if len(a.schemas) == 0 {
+		return nil
+	}
+	return r.server.With(ctx, database, func(conn *pgx.Conn) error {
+		var errs []error
+		for _, schema := range a.schemas {
+			if schema.Owner == "" {
+				slog.Warn(fmt.Sprintf("restoring database %q: schema %q belongs to the role that restores, and has no privileges: what was given does not say which it had", a.database, schema.Name))
+			}
+			for _, statement := range r.schemaStatements(schema) {
+				if _, err := conn.Exec(ctx, statement); err != nil {
+					errs = append(errs, fmt.Errorf("creating schema %q: %w", schema.Name, err))
+				}
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// schemaStatements make a schema what it was.
+func (r *restorer) schemaStatements(s manifest.ClusterSchema) []string {
+	on := " ON SCHEMA " + quoted(s.Name)
+	statements := []string{"CREATE SCHEMA " + quoted(s.Name)}
+	if s.Owner == "" {
+		return statements
+	}
+	if !r.options.NoOwner {
+		statements = append(statements, "ALTER SCHEMA "+quoted(s.Name)+" OWNER TO "+quoted(s.Owner))
+	}
+	if s.Comment != nil {
+		statements = append(statements, "COMMENT"+on+" IS "+literal(*s.Comment))
+	}
+	if r.options.NoPrivileges {
+		return statements
+	}
+	for _, privilege := range []string{"USAGE", "CREATE"} {
+		if !slices.ContainsFunc(s.Grants, func(g manifest.Grant) bool { return g.Grantee == s.Owner && g.Privilege == privilege }) && !r.options.NoOwner {
+			statements = append(statements, "REVOKE "+privilege+on+" FROM "+quoted(s.Owner))
+		}
+	}
+	for _, grant := range s.Grants {
+		if grant.Grantee == s.Owner || grant.Privilege != "USAGE" && grant.Privilege != "CREATE" {
+			continue
+		}
+		statement := "GRANT " + grant.Privilege + on + " TO " + roleName(grant.Grantee)
+		if grant.Grantable {
+			statement += " WITH GRANT OPTION"
+		}
+		statements = append(statements, statement)
+	}
+	return statements
+}
+
+// needsOfSchemas returns the roles that own the schemas, and have privileges on them.
+func (r *restorer) needsOfSchemas(schemas []manifest.ClusterSchema) globals.Needs {
+	needs := globals.NewNeeds()
+	needs.Encoding = "UTF8"
+	for _, s := range schemas {
+		if s.Owner != "" && !r.options.NoOwner {
+			needs.Roles[s.Owner] = true
+		}
+		for _, grant := range s.Grants {
+			if grant.Grantee != "public" && !r.options.NoPrivileges {
+				needs.Roles[grant.Grantee] = true
+			}
+		}
+	}
+	return needs
+}
+
+func roleName(role string) string {
+	if role == "public" { // which no role can be called
+		return "PUBLIC"
+	}
+	return quoted(role)
+}
+
+func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// literal is a string that reads the same whatever standard_conforming_strings is.
+func literal(text string) string {
+	return "E'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(text) + "'"
+}

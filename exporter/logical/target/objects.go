@@ -1,0 +1,152 @@
+package target
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive/selection"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
+)
+
+// Objects are what a database has, by the names that the archive of a dump gives them.
+type Objects struct {
+	has   map[selection.Object]bool
+	names map[string]string // of the archive, that its encoding spells otherwise
+}
+
+// NewDatabase returns what a database has that was created from template0.
+func NewDatabase() *Objects {
+	return &Objects{has: map[selection.Object]bool{
+		{Kind: "SCHEMA", Name: "public"}: true, {Kind: "SCHEMA", Name: "pg_catalog"}: true, {Kind: "SCHEMA", Name: "information_schema"}: true,
+		{Kind: "EXTENSION", Name: "plpgsql"}: true, {Kind: "PROCEDURAL LANGUAGE", Name: "plpgsql"}: true,
+	}}
+}
+
+// relationKind stands for the kinds of entries that share their names: a table cannot have
+// the name of a view. typeKind does for types, routineKind for functions.
+const (
+	relationKind = "relation"
+	typeKind     = "type"
+	routineKind  = "routine"
+)
+
+// Has reports whether the database has the object.
+func (o *Objects) Has(object selection.Object) bool {
+	switch object.Kind {
+	case "TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE", "INDEX":
+		object.Kind = relationKind
+	case "TYPE", "DOMAIN", "SHELL TYPE":
+		object.Kind = typeKind
+	case "FUNCTION", "PROCEDURE", "AGGREGATE":
+		object.Kind = routineKind
+	}
+	for _, name := range []*string{&object.Schema, &object.Name} {
+		if converted, ok := o.names[*name]; ok {
+			*name = converted
+		}
+	}
+	return o.has[object]
+}
+
+// ReadObjects asks a database for what it has, to compare with the names in archives.
+func ReadObjects(ctx context.Context, s *server.Server, database string, archives []*dumparchive.TOC) (*Objects, error) {
+	o := &Objects{has: map[selection.Object]bool{}}
+	err := s.With(ctx, database, func(conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, "SELECT pg_catalog.set_config('search_path', '', false)"); err != nil {
+			return err
+		}
+		rows, _ := conn.Query(ctx, listObjects)
+		var object selection.Object
+		_, err := pgx.ForEachRow(rows, []any{&object.Kind, &object.Schema, &object.Name}, func() error {
+			o.has[object] = true
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return o.convertNames(ctx, conn, archives)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for what the database has: %w", err)
+	}
+	return o, nil
+}
+
+// convertNames learns the names of archives that are not in UTF-8, as our sessions are.
+// What the server cannot convert it cannot have either.
+func (o *Objects) convertNames(ctx context.Context, conn *pgx.Conn, archives []*dumparchive.TOC) error {
+	seen := map[string]bool{}
+	var names [][]byte
+	encoding := ""
+	for _, toc := range archives {
+		e := toc.Find(dumparchive.Encoding)
+		if e == nil {
+			continue
+		}
+		script, err := sqlscript.Parse(e.Defn)
+		if err != nil || script.Encoding == "UTF8" {
+			continue
+		}
+		encoding = script.Encoding
+		for n := range toc.Entries {
+			for _, name := range []string{toc.Entries[n].Namespace, toc.Entries[n].Tag} {
+				if !isASCII(name) && !seen[name] {
+					seen[name] = true
+					names = append(names, []byte(name))
+				}
+			}
+		}
+	}
+	if len(names) == 0 || encoding == "" {
+		return nil
+	}
+	var converted []string
+	err := conn.QueryRow(ctx, `SELECT pg_catalog.array_agg(pg_catalog.convert_from(name, $2) ORDER BY n)
+		FROM ROWS FROM (pg_catalog.unnest($1::bytea[])) WITH ORDINALITY AS u (name, n)`, names, encoding).Scan(&converted)
+	if err != nil {
+		if conn.IsClosed() {
+			return err
+		}
+		return nil //nolint:nilerr // names that do not exist there
+	}
+	o.names = make(map[string]string, len(names))
+	for n, name := range names {
+		o.names[string(name)] = converted[n]
+	}
+	return nil
+}
+
+// listObjects lists what entries of an archive may define, but for what belongs to a
+// relation. A tag of an operator has no types.
+// Source: the functions dump... in src/bin/pg_dump/pg_dump.c, for the tags
+const listObjects = `
+	SELECT kind, schema::text, name::text FROM (
+		SELECT 'relation' AS kind, relnamespace AS namespace, relname::text AS name FROM pg_catalog.pg_class
+		UNION ALL SELECT 'type', typnamespace, typname::text FROM pg_catalog.pg_type
+		UNION ALL SELECT 'routine', pronamespace, proname::text || '(' ||
+			CASE WHEN prokind = 'a' AND pronargs = 0 THEN '*' ELSE pg_catalog.oidvectortypes(proargtypes) END || ')' FROM pg_catalog.pg_proc
+		UNION ALL SELECT 'OPERATOR', oprnamespace, oprname::text FROM pg_catalog.pg_operator
+		UNION ALL SELECT 'OPERATOR CLASS', opcnamespace, opcname::text FROM pg_catalog.pg_opclass
+		UNION ALL SELECT 'OPERATOR FAMILY', opfnamespace, opfname::text FROM pg_catalog.pg_opfamily
+		UNION ALL SELECT 'COLLATION', collnamespace, collname::text FROM pg_catalog.pg_collation
+		UNION ALL SELECT 'CONVERSION', connamespace, conname::text FROM pg_catalog.pg_conversion
+		UNION ALL SELECT 'TEXT SEARCH CONFIGURATION', cfgnamespace, cfgname::text FROM pg_catalog.pg_ts_config
+		UNION ALL SELECT 'TEXT SEARCH DICTIONARY', dictnamespace, dictname::text FROM pg_catalog.pg_ts_dict
+		UNION ALL SELECT 'TEXT SEARCH PARSER', prsnamespace, prsname::text FROM pg_catalog.pg_ts_parser
+		UNION ALL SELECT 'TEXT SEARCH TEMPLATE', tmplnamespace, tmplname::text FROM pg_catalog.pg_ts_template
+	) o JOIN (SELECT oid, nspname AS schema FROM pg_catalog.pg_namespace WHERE nspname <> 'pg_catalog' AND nspname !~ '^pg_toast') n ON n.oid = namespace
+	UNION ALL SELECT 'SCHEMA', '', nspname::text FROM pg_catalog.pg_namespace
+	UNION ALL SELECT 'EXTENSION', '', extname::text FROM pg_catalog.pg_extension
+	UNION ALL SELECT 'PROCEDURAL LANGUAGE', '', lanname::text FROM pg_catalog.pg_language
+	UNION ALL SELECT 'ACCESS METHOD', '', amname::text FROM pg_catalog.pg_am
+	UNION ALL SELECT 'FOREIGN DATA WRAPPER', '', fdwname::text FROM pg_catalog.pg_foreign_data_wrapper
+	UNION ALL SELECT 'SERVER', '', srvname::text FROM pg_catalog.pg_foreign_server
+	UNION ALL SELECT 'EVENT TRIGGER', '', evtname::text FROM pg_catalog.pg_event_trigger
+	UNION ALL SELECT 'PUBLICATION', '', pubname::text FROM pg_catalog.pg_publication
+	UNION ALL SELECT 'CAST', '', 'CAST (' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' FROM pg_catalog.pg_cast
+	UNION ALL SELECT 'TRANSFORM', '', 'TRANSFORM FOR ' || pg_catalog.format_type(trftype, NULL) || ' LANGUAGE ' || lanname
+		FROM pg_catalog.pg_transform JOIN pg_catalog.pg_language l ON l.oid = trflang`
