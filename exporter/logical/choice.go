@@ -32,16 +32,29 @@ func (r *restorer) choose(ctx context.Context, into place, archives ...*archive)
 	for n, a := range archives {
 		tocs[n] = a.toc
 	}
-	if !r.selectsObjects() {
-		return nil
-	}
-	objects, err := r.objectsOf(ctx, into, tocs)
-	if err != nil {
-		return err
-	}
-	result, err := r.chooseNamed(tocs, objects, into)
-	if err != nil {
-		return err
+	var result *selection.Result
+	if r.selectsObjects() {
+		objects, err := r.objectsOf(ctx, into, tocs)
+		if err != nil {
+			return err
+		}
+		if result, err = r.chooseNamed(tocs, objects, into); err != nil {
+			return err
+		}
+	} else {
+		var complete bool
+		if result, complete = selection.Whole(tocs, target.NewDatabase().Has); complete || r.options.DataOnly {
+			return nil
+		}
+		if into.exists && !r.options.Recreate { // what is there counts
+			objects, err := r.objectsOf(ctx, into, tocs)
+			if err != nil {
+				return err
+			}
+			if result, complete = selection.Whole(tocs, objects.Has); complete {
+				return nil
+			}
+		}
 	}
 	for n, a := range archives {
 		a.chosen = make(map[int]bool, len(result.Lists[n]))
@@ -166,6 +179,9 @@ func (r *restorer) describe(database string, result *selection.Result) {
 	}
 	for _, member := range result.Memberships {
 		left = append(left, fmt.Sprintf("%s in publication %s, which is not there", member.Object, member.Publication))
+	}
+	for _, partition := range result.Detached {
+		left = append(left, fmt.Sprintf("%s is a table of its own, as the table that it is a partition of is not there", partition))
 	}
 	for _, view := range result.Unfilled {
 		left = append(left, fmt.Sprintf("%s may be empty, as it is made from tables whose rows were not chosen", view))

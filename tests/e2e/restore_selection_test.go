@@ -110,3 +110,40 @@ func TestRestoreSelection(t *testing.T) {
 		})
 	}
 }
+
+// What a backup of a part holds goes into an empty server.
+func TestRestoreSelectiveBackup(t *testing.T) {
+	t.Parallel()
+	harness.LowestAndHighestMajorOnly(t, "what pg_dump writes of them is tried with each version in TestSelectEachTable")
+	s := newSelectable(t)
+	for name, c := range map[string]struct {
+		backup, says []string
+		query, want  string
+	}{
+		"tables": {[]string{"tables=app.plain"}, nil, `SELECT note, nspowner::regrole, has_schema_privilege('reader', 'app', 'USAGE'), has_schema_privilege('reader', 'app', 'CREATE'),
+			obj_description(n.oid, 'pg_namespace') FROM app.plain, pg_namespace n WHERE nspname = 'app'`, `kept|keeper|t|f|it's \ kept`},
+		"public":      {[]string{"schemas=public"}, nil, "SELECT count(*) FROM orders", "100"},
+		"schema":      {[]string{"schemas=app"}, []string{"of_ours", "sale2"}, "SELECT (SELECT count(*) FROM app.ours) + (SELECT count(*) FROM app.sale2)", "2"},
+		"foreign key": {[]string{"tables=app.ours"}, []string{"of_ours", "TABLE public.customer"}, "SELECT count(*) FROM app.ours", "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := s
+			s.snapshot = s.plakar.MustBackup("@mypg", flags(c.backup)...)
+			for _, options := range [][]string{{"exit_on_error=true"}, {"database=other", "jobs=2"}} {
+				dst, restore := s.destination(t)
+				result := restore("", options...)
+				ok(t, result)
+				for _, want := range c.says {
+					if !strings.Contains(result.Output(), want) {
+						t.Errorf("the restore does not say %q:\n%s", want, result.Output())
+					}
+				}
+				db := "shop"
+				if len(options) > 1 {
+					db = "other"
+				}
+				query(t, dst, db, c.query, c.want)
+			}
+		})
+	}
+}

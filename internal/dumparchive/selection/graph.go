@@ -41,6 +41,8 @@ type graph struct {
 	casts       []int            // casts and transforms
 	split       []bool           // archives without definitions: see followText
 	large       bool             // there are large objects
+
+	publications map[string]bool
 }
 
 func newGraph(archives []*dumparchive.TOC) *graph {
@@ -48,7 +50,7 @@ func newGraph(archives []*dumparchive.TOC) *graph {
 		archives: archives, relations: map[name]int{}, indexes: map[name]int{}, types: map[name]int{},
 		schemas: map[string]int{}, servers: map[string]int{}, byName: map[name][]int{}, parents: map[int]int{}, partitions: map[int][]int{},
 		attached: map[int]int{}, references: map[int]name{}, schemaParts: map[string][]int{},
-		extensions: map[string][]int{}, companions: map[int][]int{}, opClasses: map[string][]int{},
+		extensions: map[string][]int{}, companions: map[int][]int{}, opClasses: map[string][]int{}, publications: map[string]bool{},
 	}
 	for n, toc := range archives {
 		g.base = append(g.base, len(g.entries))
@@ -63,6 +65,7 @@ func newGraph(archives []*dumparchive.TOC) *graph {
 	}
 	for node := range len(g.entries) {
 		g.register(node)
+		g.publications[g.entries[node].Tag] = g.publications[g.entries[node].Tag] || g.entries[node].Desc == "PUBLICATION"
 	}
 	for node := range len(g.entries) {
 		g.link(node, g.findOwner(node))

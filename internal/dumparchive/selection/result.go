@@ -29,6 +29,9 @@ func (w *walk) result() *Result {
 			r.ForeignKeys = append(r.ForeignKeys, r.foreignKey(key))
 		}
 	}
+	for _, attach := range w.detached {
+		r.Detached = append(r.Detached, Object{Kind: "TABLE", Schema: w.g.entries[attach].Namespace, Name: w.g.entries[attach].Tag})
+	}
 	for _, member := range w.memberships {
 		if w.level[member] == absent {
 			r.Memberships = append(r.Memberships, r.membership(member))

@@ -57,6 +57,7 @@ type Result struct {
 
 	ForeignKeys []ForeignKey // left out
 	Memberships []Membership // left out
+	Detached    []Object     // partitions that cannot be attached: of Whole only
 
 	// Unmatched are the elements of Tables and Schemas that match nothing.
 	Unmatched []string

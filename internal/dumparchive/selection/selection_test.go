@@ -204,3 +204,29 @@ func TestSelectSchema(t *testing.T) {
 		t.Errorf("a schema that is there: %q", got)
 	}
 }
+
+// A dump of a part: what it refers to and lacks is left out, unless the target has it.
+func TestWhole(t *testing.T) {
+	part := archiveOf(t,
+		dumparchive.Entry{Desc: "SCHEMA", Tag: "public", Defn: "CREATE SCHEMA public;", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "TABLE", Namespace: "app", Tag: "t", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "TABLE ATTACH", Namespace: "app", Tag: "t", Defn: "ALTER TABLE ONLY app.p ATTACH PARTITION app.t DEFAULT;", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "TABLE DATA", Namespace: "made by an extension", Tag: "config", Section: dumparchive.SectionData},
+		dumparchive.Entry{Desc: "FK CONSTRAINT", Namespace: "app", Tag: "t k", Defn: "ALTER TABLE ONLY app.t ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES app.o(x);", Section: dumparchive.SectionPostData},
+		dumparchive.Entry{Desc: "COMMENT", Namespace: "app", Tag: "CONSTRAINT k ON t", Dependencies: []int{5}},
+		dumparchive.Entry{Desc: "PUBLICATION TABLE", Namespace: "app", Tag: "f t", Defn: "ALTER PUBLICATION f ADD TABLE ONLY app.t;", Section: dumparchive.SectionPostData},
+	)
+	r, complete := Whole([]*dumparchive.TOC{part}, has(public))
+	if complete || !slices.Equal(r.Lists[0], []int{2, 4}) || !slices.Equal(r.MissingSchemas, []string{"app"}) || len(r.ForeignKeys) != 1 || len(r.Detached) != 1 || len(r.Memberships) != 1 {
+		t.Errorf("%+v, %v", r, complete)
+	}
+	there := has(Object{"SCHEMA", "", "app"}, Object{"TABLE", "app", "p"}, Object{"TABLE", "app", "o"}, Object{"PUBLICATION", "", "f"})
+	if r, complete = Whole([]*dumparchive.TOC{part}, there); !complete || len(r.Lists[0]) != 7 {
+		t.Errorf("%+v, %v", r, complete)
+	}
+	for _, version := range []string{"v15.dump", "v17.dump", "v18.dump"} {
+		if r, complete := Whole([]*dumparchive.TOC{archive(t, version)}, has(public)); !complete {
+			t.Errorf("%s is a dump of all: %+v", version, r)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type walk struct {
 
 	foreignKeys []int        // of what is in the selection: decided in the end
 	memberships []int        // likewise
+	detached    []int        // partitions without their table, as Whole finds them
 	deferred    map[int]bool // all of these
 	unmatched   []string
 }

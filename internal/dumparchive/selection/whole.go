@@ -1,0 +1,65 @@
+package selection
+
+import (
+	"strings"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+)
+
+// Whole chooses all that archives hold, less what cannot be there because the backup chose
+// only a part of the database: pg_dump -t and -n write foreign keys, partitions and
+// memberships of publications whose other side they leave out. Of Request only Exists
+// applies. complete reports that nothing was left out and that no schema is missing: the
+// archives can be restored as they are.
+func Whole(archives []*dumparchive.TOC, exists func(Object) bool) (r *Result, complete bool) {
+	w := newWalk(newGraph(archives), Request{Exists: exists})
+	left := 0
+	for node := range w.g.entries {
+		if w.g.archive[node] != none && w.lacksOther(node) {
+			left++
+			continue
+		}
+		w.level[node] = chosen
+	}
+	for node := range w.g.entries { // the comment on a foreign key
+		owner := w.g.owner[node]
+		if owner != none && w.level[owner] == absent && w.g.entries[owner].Desc != "SCHEMA" {
+			w.level[node] = absent
+		}
+	}
+	r = w.result()
+	return r, left == 0 && len(r.MissingSchemas) == 0
+}
+
+// lacksOther reports whether an entry needs something that neither the archives nor the
+// target have, or would create the schema public, which initdb does.
+func (w *walk) lacksOther(node int) bool {
+	g, e := w.g, w.g.entries[node]
+	switch e.Desc {
+	case "SCHEMA":
+		return e.Tag == "public" && !strings.HasPrefix(e.Defn, "--") && w.objectExists(g.object(node))
+	case "FK CONSTRAINT":
+		to, ok := g.references[node]
+		return ok && w.isLeftOut(node, &w.foreignKeys, g.relation(to) != none, Object{Kind: "TABLE", Schema: to.schema, Name: to.name})
+	case "TABLE ATTACH":
+		parent, ok := nameAfter(e.Defn, e.Namespace, "TABLE")
+		return ok && w.isLeftOut(node, &w.detached, g.relation(parent) != none, Object{Kind: "TABLE", Schema: parent.schema, Name: parent.name})
+	case "INDEX ATTACH":
+		parent, ok := nameAfter(e.Defn, e.Namespace, "INDEX")
+		return ok && w.isLeftOut(node, new([]int), lookup(g.indexes, parent) != none, Object{Kind: "INDEX", Schema: parent.schema, Name: parent.name})
+	case "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA":
+		name := publication(e)
+		return w.isLeftOut(node, &w.memberships, g.publications[name], Object{Kind: "PUBLICATION", Name: name})
+	}
+	return false
+}
+
+// isLeftOut enters a node among those left out if the archives do not define what it needs
+// and the target does not have it.
+func (w *walk) isLeftOut(node int, among *[]int, isDefined bool, needs Object) bool {
+	if isDefined || w.objectExists(needs) {
+		return false
+	}
+	*among = append(*among, node)
+	return true
+}
