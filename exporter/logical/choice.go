@@ -22,7 +22,7 @@ type place struct {
 	filled bool
 }
 
-// selects reports whether tables or schemas choose a part of each dump.
+// selectsObjects reports whether tables or schemas choose a part of each dump.
 func (r *restorer) selectsObjects() bool { return len(r.options.Tables)+len(r.options.Schemas) > 0 }
 
 // choose decides which entries of the archives of one database are restored, and which

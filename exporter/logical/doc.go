@@ -13,7 +13,10 @@
 //     waits for all of it. Any of the files can be restored alone, too: into a database that
 //     may be in use, so that nothing is dropped and no sequence goes back (sequence.go).
 //
-// What the options leave of it is decided in selection.go, when something runs in
+// Which databases the options leave is decided in selection.go, which entries of a dump in
+// choice.go, before anything is touched: of what tables and schemas choose, and of a
+// snapshot of a part, whose schemas are made in schemas.go. The parts of a dump of which a
+// choice is made wait for each other (held.go). When something runs is decided in
 // schedule.go, and what was missing is found out in the end (checks.go). Everything that can
 // be restored is, and any failure fails the restore.
 //

@@ -24,6 +24,9 @@
 // in any restore: its table's triggers fire on them unless session_replication_role keeps
 // them from it, and its table's indexes are made for it, not restored.
 //
+// Whole is for archives of a backup that chose a part itself: everything but what refers to
+// what the backup left out.
+//
 // The result is a list for "pg_restore --use-list" for each archive, in the order of the
 // archive: pg_restore restores in the order of the list, and cannot go back in a stream.
 //
