@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive/selection"
@@ -46,7 +47,8 @@ func (r *restorer) choose(ctx context.Context, into place, archives ...*archive)
 		if result, complete = selection.Whole(tocs, target.NewDatabase().Has); complete || r.options.DataOnly {
 			return nil
 		}
-		if into.exists && !r.options.Recreate { // what is there counts
+		replaced := r.options.Recreate && !slices.Contains(server.Maintenance, into.name)
+		if into.exists && !replaced { // what is there counts
 			objects, err := r.objectsOf(ctx, into, tocs)
 			if err != nil {
 				return err
