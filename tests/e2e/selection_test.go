@@ -107,6 +107,7 @@ func fmtID(name string) string {
 // and out of archives of its parts, and is what it was.
 func TestSelectEachTable(t *testing.T) {
 	t.Parallel()
+	harness.OwnToolsOnly(t, "statistics of 18 are for servers of 18, and pg_restore of 17 and later stops at what older servers do not know")
 	s := newDense(t)
 	var single, parts []string
 	var tocs [2][]*dumparchive.TOC
