@@ -96,6 +96,9 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if d, err = target.Prepare(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
 		return nil, needsErr, err
 	}
+	if err = r.adapt(ctx, d, a); err != nil {
+		return nil, needsErr, err
+	}
 	if err = r.makeSchemas(ctx, a, d.Name); r.options.ExitOnError {
 		return d, needsErr, err
 	}

@@ -1,0 +1,127 @@
+package logical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+)
+
+// granted are the kinds of entries that create what default privileges are for.
+// Source: https://www.postgresql.org/docs/18/sql-alterdefaultprivileges.html
+var granted = []string{
+	"SCHEMA", "EXTENSION", "FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "SHELL TYPE", "DOMAIN",
+	"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE",
+}
+
+// withoutDefaultPrivileges lets no default privileges of the target count for what the
+// archive creates: it has the privileges that differ from PostgreSQL's own defaults, and no
+// word of those that the target's defaults give or take.
+//
+// Each object loses them in the statement that creates it, so that nobody has them at any
+// moment. The defaults themselves stay as they are: they would be lost if we were killed.
+func (r *restorer) withoutDefaultPrivileges(ctx context.Context, d *target.Database, a *archive) (changed bool, err error) {
+	if d.Create || d.Replace || r.options.NoPrivileges || r.options.DataOnly {
+		return false, nil
+	}
+	var some, usable bool
+	err = r.server.With(ctx, d.Name, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `
+			SELECT EXISTS (SELECT FROM pg_catalog.pg_default_acl),
+			       EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE'))`).Scan(&some, &usable)
+	})
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("looking for default privileges: %w", err)
+	case !some:
+		return false, nil
+	case !usable:
+		return false, errors.New("the database has default privileges, which would open what is restored, and taking them back needs the language plpgsql: nothing was restored\nhint: create plpgsql there, let this role use it, or set no_privileges=true")
+	}
+	for n := range a.toc.Entries {
+		e := &a.toc.Entries[n]
+		// The schema public may have no more than a comment.
+		if !slices.Contains(granted, e.Desc) || e.Defn == "" || strings.HasPrefix(e.Defn, "--") {
+			continue
+		}
+		e.Defn += resetPrivileges(e)
+		if e.Desc == "SCHEMA" {
+			// With --no-owner pg_restore writes a statement of its own, unless the entry
+			// begins like this.
+			// Source: _printTocEntry in src/bin/pg_dump/pg_backup_archiver.c
+			e.Defn = "--\n" + e.Defn
+		}
+		changed = true
+	}
+	return changed, nil
+}
+
+// relations are the kinds of entries that create what pg_class holds and is named alone.
+var relations = []string{"TABLE", "VIEW", "FOREIGN TABLE", "MATERIALIZED VIEW", "SEQUENCE"}
+
+// resetPrivileges is the statement that gives what the entry creates the privileges that it
+// has without ALTER DEFAULT PRIVILEGES. pg_restore sends it together with the entry's own
+// statement, in one transaction: so what that has created is told by xmin. An extension
+// grants and revokes by its scripts, too: it loses what the defaults gave, and nothing is
+// given to it, since it is not known what its scripts took away.
+// Source: get_user_default_acl in src/backend/catalog/aclchk.c
+func resetPrivileges(e *dumparchive.Entry) string {
+	relation := "true"
+	if slices.Contains(relations, e.Desc) {
+		// By its index: a schema may have many.
+		relation = "c.relname = " + literal(e.Tag)
+	}
+	return fmt.Sprintf(resetTemplate, e.Desc == "EXTENSION", relation)
+}
+
+const resetTemplate = `
+DO $plakar_reset$
+DECLARE
+	statement text;
+	in_extension constant boolean := %t;
+BEGIN
+	FOR statement IN
+		WITH made AS (
+			SELECT CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char" AS kind, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS what,
+				c.oid::pg_catalog.regclass::text AS name, relnamespace AS namespace, relowner AS owner, relacl AS acl, c.xmin AS made_by
+			FROM pg_catalog.pg_class c WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND %s
+			UNION ALL
+			SELECT 'f', 'ROUTINE', oid::pg_catalog.regprocedure::text, pronamespace, proowner, proacl, xmin FROM pg_catalog.pg_proc
+			UNION ALL
+			SELECT 'T', 'TYPE', oid::pg_catalog.regtype::text, typnamespace, typowner, typacl, xmin FROM pg_catalog.pg_type
+			UNION ALL
+			SELECT 'n', 'SCHEMA', pg_catalog.quote_ident(nspname), 0::pg_catalog.oid, nspowner, nspacl, xmin FROM pg_catalog.pg_namespace
+		), changed AS (
+			SELECT *, pg_catalog.acldefault(kind, owner) AS usual FROM made
+			WHERE acl IS NOT NULL AND made_by::text = (pg_catalog.txid_current() %% 4294967296)::text
+		)
+		SELECT pg_catalog.format('REVOKE %%s ON %%s %%s FROM %%s CASCADE', more.privilege_type, what, name,
+			CASE WHEN more.grantee = 0 THEN 'PUBLIC' ELSE more.grantee::pg_catalog.regrole::text END)
+		FROM changed, LATERAL (
+			SELECT grantee, privilege_type, is_grantable FROM pg_catalog.aclexplode(acl)
+			EXCEPT SELECT grantee, privilege_type, is_grantable FROM pg_catalog.aclexplode(usual)
+		) more
+		WHERE NOT in_extension OR EXISTS (
+			SELECT FROM pg_catalog.pg_default_acl d, pg_catalog.aclexplode(defaclacl) given
+			WHERE defaclrole = owner AND defaclnamespace IN (0, namespace) AND given.grantee = more.grantee AND given.privilege_type = more.privilege_type
+				AND defaclobjtype = CASE kind WHEN 's' THEN 'S' ELSE kind END)
+		UNION ALL
+		SELECT pg_catalog.format('GRANT %%s ON %%s %%s TO %%s', less.privilege_type, what, name,
+			CASE WHEN less.grantee = 0 THEN 'PUBLIC' ELSE less.grantee::pg_catalog.regrole::text END)
+		FROM changed, LATERAL (
+			SELECT grantee, privilege_type FROM pg_catalog.aclexplode(usual)
+			EXCEPT SELECT grantee, privilege_type FROM pg_catalog.aclexplode(acl)
+		) less
+		WHERE NOT in_extension
+	LOOP
+		EXECUTE statement;
+	END LOOP;
+END
+$plakar_reset$;
+`

@@ -1,0 +1,51 @@
+package logical
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
+)
+
+// adapt changes in the archive what would not do on the target as it is.
+func (r *restorer) adapt(ctx context.Context, d *target.Database, a *archive) error {
+	changed, err := r.withoutDefaultPrivileges(ctx, d, a)
+	if err != nil || !changed {
+		return err
+	}
+	return a.rewrite(r.files)
+}
+
+// rewrite makes the changes of a.toc a part of the archive, which pg_restore then reads.
+// A spooled archive is copied: the table of contents in front of the data has another
+// length.
+func (a *archive) rewrite(files *tempfile.Dir) error {
+	var front bytes.Buffer
+	if _, err := a.toc.WriteTo(&front); err != nil {
+		return fmt.Errorf("changing the dump of database %q: %w", a.database, err)
+	}
+	size := a.toc.Size()
+	a.toc = nil
+	if a.file == nil {
+		a.head, a.content = nil, io.MultiReader(&front, bytes.NewReader(a.head[size:]), a.content)
+		return a.readTOC()
+	}
+	info, err := a.file.Stat()
+	if err != nil {
+		return err
+	}
+	f, err := files.Create()
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, io.MultiReader(&front, io.NewSectionReader(a.file, size, info.Size()-size))); err != nil {
+		return errors.Join(fmt.Errorf("changing the dump of database %q: %w", a.database, err), f.Remove())
+	}
+	old := a.file
+	a.file = f
+	return errors.Join(a.readTOC(), old.Remove())
+}
