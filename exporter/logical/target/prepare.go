@@ -128,13 +128,15 @@ func Exists(ctx context.Context, s *server.Server, name string) (exists bool, er
 	return exists, nil
 }
 
-// hasTables reports whether the database has tables of users.
+// hasTables reports whether the database has tables of users. An extension's own come with
+// it, and no dump has them.
 func hasTables(ctx context.Context, s *server.Server, name string) (found bool, err error) {
 	err = s.With(ctx, name, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `
 			SELECT EXISTS (
 				SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-				WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')`).Scan(&found)
+				WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+					AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objid = c.oid AND deptype = 'e'))`).Scan(&found)
 	})
 	if err != nil {
 		return false, fmt.Errorf("looking for tables: %w", err)
