@@ -3,12 +3,14 @@ package logical
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -19,10 +21,10 @@ type restorer struct {
 	info    conninfo.Info
 	files   *tempfile.Dir
 	tools   *pgtools.Finder
-	server  *server.Server   // nil before the first record
-	globals *globals.Globals // nil before they arrived, and if none are to be restored
-	tasks   *scheduler
+	server  *server.Server    // nil before the first record
 	cluster *manifest.Cluster // nil until it arrives, and in older snapshots
+	globals *globals.Globals  // nil before they arrived, and if none are to be restored
+	tasks   *scheduler
 }
 
 // targetAmbiguous reports whether there may yet be more dumps than the one that the
@@ -37,6 +39,25 @@ func (r *restorer) targetOf(database string) string {
 		return target
 	}
 	return database
+}
+
+// lacksPublic reports whether the snapshot says that the database had no schema public. Older
+// ones do not say, nor does one of which plakar was asked for a path.
+func (r *restorer) lacksPublic(database string) bool {
+	if r.cluster == nil {
+		return false
+	}
+	for n := range r.cluster.Databases {
+		d := &r.cluster.Databases[n]
+		name, ok := recordname.Database(d.Path)
+		if !ok {
+			name, _ = recordname.Database(d.Path + ".dump") // the directory of a parted dump
+		}
+		if name == database {
+			return d.Schemas != nil && !slices.ContainsFunc(d.Schemas, func(s manifest.ClusterSchema) bool { return s.Name == "public" })
+		}
+	}
+	return false
 }
 
 // runOrDefer runs a task now or, as long as it may come out that there is more than the

@@ -80,7 +80,7 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if _, err := r.toolsFor(ctx, a); err != nil {
 		return nil, nil, err
 	}
-	dump := target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted}
+	dump := target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted, NoPublic: r.lacksPublic(a.database)}
 	if !a.parted {
 		var into place
 		if into.name, into.exists, err = target.Locate(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {

@@ -30,6 +30,7 @@ type Dump struct {
 	TOC      *dumparchive.TOC
 	Database string // that it was made of
 	Parted   bool   // it has several files
+	NoPublic bool   // its database had no schema public
 }
 
 // errNotCleaned refuses to clean for a parted dump: the tables are created anew by the
@@ -55,7 +56,13 @@ func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump
 			return nil, err
 		}
 	}
-	return d, d.execute(ctx, s, o, dump.Parted)
+	if err := d.execute(ctx, s, o, dump.Parted); err != nil {
+		return d, err
+	}
+	if dump.NoPublic && (d.Create || d.Replace) {
+		return d, dropPublic(ctx, s, d.Name)
+	}
+	return d, nil
 }
 
 // Locate returns the name of the database that the dump goes into, in the bytes that the
@@ -142,4 +149,15 @@ func hasTables(ctx context.Context, s *server.Server, name string) (found bool, 
 		return false, fmt.Errorf("looking for tables: %w", err)
 	}
 	return found, nil
+}
+
+// dropPublic drops the schema public, which template0 has and the dump does not. What would
+// be in it does not exist yet.
+func dropPublic(ctx context.Context, s *server.Server, database string) error {
+	return s.With(ctx, database, func(conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, "DROP SCHEMA IF EXISTS public"); err != nil {
+			return fmt.Errorf("dropping schema public, which the database did not have: %w", err)
+		}
+		return nil
+	})
 }
