@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
-	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 )
@@ -232,24 +230,4 @@ func (d *partedDump) restoreRest(ctx context.Context) error {
 	properties := d.properties
 	d.properties = nil
 	return properties.RestoreRest(ctx, d.server, d.target, d.options.ExitOnError)
-}
-
-// buildInParallel restores the last part with several connections: the indexes and keys
-// at once, which take time and lock one table only, and then the rest by one. pg_restore
-// itself keeps statements apart that lock the same table, or they would run into
-// deadlocks, but only for an archive that has the tables, too.
-// Source: identify_locking_dependencies in src/bin/pg_dump/pg_backup_archiver.c
-func (d *partedDump) buildInParallel(ctx context.Context, p *part) error {
-	atOnce := func(entry *dumparchive.Entry) bool {
-		return slices.Contains([]string{"INDEX", "CONSTRAINT"}, entry.Desc)
-	}
-	restore := func(jobs int, keep func(*dumparchive.Entry) bool) func() error {
-		return func() error {
-			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Part: true, Clean: d.clean, Jobs: jobs}, keep)
-		}
-	}
-	return d.inOrder(ctx,
-		restore(p.jobs, atOnce),
-		restore(1, func(entry *dumparchive.Entry) bool { return !atOnce(entry) }),
-	)
 }
