@@ -149,6 +149,9 @@ func (i Info) HasPassword() bool { return i.keywords["password"] != "" }
 // Origin tells servers apart: host:port.
 func (i Info) Origin() string { return net.JoinHostPort(i.Host(), strconv.Itoa(i.Port())) }
 
+// ConnectsTo is the database that WithDatabase chose, or the one that was selected.
+func (i Info) ConnectsTo() string { return i.keywords["dbname"] }
+
 // WithDatabase connects to the named database.
 func (i Info) WithDatabase(name string) Info { return i.with("dbname", name) }
 
