@@ -209,7 +209,7 @@ func (d *partedDump) loadPart(ctx context.Context, p *part) error {
 			case p.section == recordname.PostData && p.jobs > 1:
 				return d.buildInParallel(ctx, p)
 			}
-			return d.pgRestore(ctx, p.archive, d.targetInfo(), pgtools.Restore{Part: true, Clean: d.clean, Jobs: p.jobs})
+			return d.pgRestore(ctx, p.archive, d.targetInfo(), pgtools.Restore{Clean: d.clean, Jobs: p.jobs})
 		},
 	)
 }

@@ -17,7 +17,7 @@ func (d *partedDump) buildInParallel(ctx context.Context, p *part) error {
 	early := buildsOnTables(p.toc)
 	restore := func(jobs int, keep func(*dumparchive.Entry) bool) func() error {
 		return func() error {
-			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Part: true, Clean: d.clean, Jobs: jobs}, keep)
+			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Clean: d.clean, Jobs: jobs}, keep)
 		}
 	}
 	return d.inOrder(ctx,

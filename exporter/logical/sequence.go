@@ -28,7 +28,7 @@ func (d *partedDump) addPart(ctx context.Context, p *part) error {
 	rest := func(entry *dumparchive.Entry) bool { return entry.Desc != sequenceSet }
 	return d.inOrder(ctx,
 		func() error {
-			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Part: true, Clean: d.clean, Jobs: p.jobs}, rest)
+			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Clean: d.clean, Jobs: p.jobs}, rest)
 		},
 		func() error { return d.advanceSequences(ctx, p) },
 	)

@@ -101,7 +101,6 @@ func GlobalsArgs(connString string, passwords bool) []string {
 type Restore struct {
 	Clean        bool   // drop each object before it is created
 	Filled       bool   // the database has tables already
-	Part         bool   // a dump's part: it need not have all that the options name
 	List         string // file with the entries to restore; "" for all
 	File         string // the archive; "" is standard input
 	Jobs         int    // above 1 only with a File

@@ -95,8 +95,8 @@ func TestRestoreArgs(t *testing.T) {
 		"stream":     {options.Export{}, Restore{}, []string{"--format=custom"}},
 		"filled":     {options.Export{}, Restore{Filled: true}, []string{"--no-data-for-failed-tables", "--format=custom"}},
 		"clean":      {options.Export{}, Restore{Clean: true, Filled: true}, []string{"--clean", "--if-exists", "--no-data-for-failed-tables", "--format=custom"}},
-		"part":       {options.Export{Tables: []string{"t"}}, Restore{Part: true, List: "/l"}, []string{"--use-list=/l", "--format=custom"}},
-		"clean part": {options.Export{}, Restore{Part: true, Clean: true, File: "/f"}, []string{"--clean", "--if-exists", "--format=custom", "/f"}},
+		"part":       {options.Export{Tables: []string{"t"}}, Restore{List: "/l"}, []string{"--use-list=/l", "--format=custom"}},
+		"clean part": {options.Export{}, Restore{Clean: true, File: "/f"}, []string{"--clean", "--if-exists", "--format=custom", "/f"}},
 		"data":       {options.Export{DataOnly: true}, Restore{Filled: true}, []string{"--data-only", "--format=custom"}},
 		"all": {
 			options.Export{NoOwner: true, NoPrivileges: true, SchemaOnly: true, ExitOnError: true, Schemas: []string{"s"}, Tables: []string{"-t"}},

@@ -4,7 +4,7 @@
 // connection to plakar. It runs in a process group of its own, so that Close and
 // a cancelled context reach its children as well, and (on Linux) dies with the
 // plugin. Ending is always SIGTERM first, on which the PostgreSQL tools cancel
-// the query that the server is running for them (psql does on SIGINT), and SIGKILL
+// the query that the server is running for them, and SIGKILL
 // when that does not help. After a failure nothing is left: every started process has been waited for.
 //
 // The plugin itself is two processes (Supervise), so that SIGKILL, of which only the

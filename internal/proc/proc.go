@@ -19,9 +19,6 @@ type Command struct {
 	Args []string // without the program's name
 	Env  []string // the whole environment
 
-	// StopSignal is the signal that asks the process to end; 0 for SIGTERM.
-	StopSignal syscall.Signal
-
 	// Stdin is what the process reads; nil for nothing. An error of its own,
 	// other than io.EOF, stops the process and becomes the process' error.
 	Stdin io.Reader

@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +46,7 @@ type process struct {
 func start(ctx context.Context, c Command, stdout *os.File, onLine func(string)) (*process, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &process{
-		name: c.Name(), stop: cmp.Or(c.StopSignal, syscall.SIGTERM), warn: c.OnStderr,
+		name: c.Name(), stop: syscall.SIGTERM, warn: c.OnStderr,
 		cmd:    exec.Command(c.Path, c.Args...), // #nosec G204 -- argv, no shell
 		stderr: newStderrBuffer(c, onLine), done: make(chan struct{}),
 	}
