@@ -97,7 +97,26 @@ func onSmall(bytes string, options func(dir string) []string) func(s *scene) har
 // The outcomes of a physical restore.
 var (
 	notStartable = outcome{"what was written before; it cannot be started", (*scene).cannotStart}
-	untouched    = outcome{"nothing was written", func(s *scene) {
+	unnamed      = outcome{"everything but `global/pg_control`, which has another name; it cannot be started", func(s *scene) {
+		s.Helper()
+		if out, started := s.tryStart(); started {
+			s.Errorf("the server starts on it:\n%s", out)
+		}
+	}}
+	complete = outcome{"everything; it can be started", func(s *scene) {
+		s.Helper()
+		if out, started := s.tryStart(); !started {
+			s.Errorf("the server does not start on it:\n%s", out)
+		}
+	}}
+	completeOrNot = outcome{"everything, or all but `global/pg_control`, and then it cannot be started", func(s *scene) {
+		s.Helper()
+		_, err := os.Lstat(filepath.Join(s.dataDir(), "global", "pg_control"))
+		if out, started := s.tryStart(); started != (err == nil) {
+			s.Errorf("pg_control: %v, started: %t\n%s", err, started, out)
+		}
+	}}
+	untouched = outcome{"nothing was written", func(s *scene) {
 		s.Helper()
 		if _, err := os.Lstat(s.dataDir()); !errors.Is(err, fs.ErrNotExist) {
 			s.Errorf("%s was made", s.dataDir())
@@ -111,30 +130,50 @@ var (
 	}}
 )
 
-// cannotStart starts a server on what is left.
+// cannotStart checks that no server can be started on what is left, and that this is said there.
 func (s *scene) cannotStart() {
 	s.Helper()
 	dir := s.dataDir()
-	info, err := os.Stat(dir)
-	if err != nil {
-		s.Fatal(err)
-	}
 	if _, err := os.Lstat(filepath.Join(dir, "plakar-restore-incomplete")); err != nil {
 		s.Errorf("nothing says that the restore did not end: %v", err)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "global", "pg_control")); err == nil {
 		s.Error("there is a pg_control")
 	}
+	if out, started := s.tryStart(); started {
+		s.Errorf("the server starts on it:\n%s", out)
+	}
+}
+
+// tryStart starts a server on what is left, and stops it again.
+func (s *scene) tryStart() (output string, started bool) {
+	s.Helper()
+	dir := s.dataDir()
+	info, err := os.Stat(dir)
+	must(s, err)
 	ctx, cancel := context.WithTimeout(context.Background(), eventually)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.server.Tool("postgres"), "-D", dir, "-c", "listen_addresses=", "-c", "unix_socket_directories=") //nolint:gosec // a tool
-	if owner := info.Sys().(*syscall.Stat_t); os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+	run := func(args ...string) ([]byte, error) {
+		cmd := exec.CommandContext(ctx, s.server.Tool("pg_ctl"), append(args, "-D", dir, "-w")...) //nolint:gosec // a tool
+		if owner := info.Sys().(*syscall.Stat_t); os.Getuid() == 0 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+		}
+		return cmd.CombinedOutput()
 	}
-	out, err := cmd.CombinedOutput()
-	if exit := new(exec.ExitError); !errors.As(err, &exit) || ctx.Err() != nil {
-		s.Errorf("the server starts on it: %v\n%s", err, out)
+	log := filepath.Join(filepath.Dir(dir), "start.log")
+	out, err := run("start", "-l", log, "-o", "-c listen_addresses= -k "+filepath.Dir(dir))
+	if ctx.Err() != nil {
+		s.Fatalf("starting a server on %s: %v\n%s", dir, err, out)
 	}
+	if err != nil {
+		text, _ := os.ReadFile(log) //nolint:gosec // ours
+		return string(append(out, text...)), false
+	}
+	out, err = run("stop", "-m", "fast")
+	if err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
+	return "", true
 }
 
 // damaged flips a byte in the largest file of a copy of the store: it holds content.

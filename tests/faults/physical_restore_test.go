@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
@@ -39,7 +40,49 @@ func endings() []fault {
 	return all
 }
 
-var physicalRestoreFaults = append([]fault{
+// lastMoments are the endings while the restore becomes durable.
+func lastMoments() []fault {
+	var all []fault
+	for _, stage := range []struct {
+		moment
+		name, what string
+		target     outcome
+	}{
+		{synced, "synced", "when all is on disk but for the last steps", notStartable},
+		{unmarked, "before the rename", "when only pg_control has not got its name", unnamed},
+		{named, "behind the rename", "when pg_control has got its name", complete},
+	} {
+		all = append(all, fault{
+			name: "physical restore, worker killed, " + stage.name, what: pluginKilled + ", " + stage.what, exit: 1, says: []string{"EOF"}, target: stage.target,
+			do: at(stage.moment, func(s *scene, _ *harness.Process, _ int) { s.endPlugin(true) }),
+		})
+	}
+	// The worker goes on for a moment: whether that is enough is left to chance.
+	return append(all,
+		fault{
+			name: "physical restore, SIGKILL, synced", what: "plakar is killed (`kill -9`) while the last steps are made", exit: killed, target: completeOrNot, left: plakarsOwn,
+			do: at(synced, func(_ *scene, run *harness.Process, worker int) {
+				run.Kill()
+				_ = syscall.Kill(worker, syscall.SIGCONT)
+			}),
+		},
+		fault{
+			name: "physical restore, front killed, synced", what: frontKilled + ", while the last steps are made", either: true, target: completeOrNot,
+			do: func(s *scene) harness.Result {
+				result := at(synced, func(s *scene, _ *harness.Process, worker int) {
+					s.endPlugin(false)
+					_ = syscall.Kill(worker, syscall.SIGCONT)
+				})(s)
+				if result.ExitCode == 0 {
+					complete.check(s)
+				}
+				return result
+			},
+		},
+	)
+}
+
+var physicalRestoreFaults = slices.Concat([]fault{
 	{
 		name: "physical restore, full disk", what: "the file system of the data directory is full",
 		exit: 1, says: []string{`restoring "`, "no space left on device", "cannot be started; empty it before you restore again"}, target: notStartable,
@@ -137,4 +180,4 @@ var physicalRestoreFaults = append([]fault{
 			return s.end(s.rebuild())
 		},
 	},
-}, endings()...)
+}, endings(), lastMoments())

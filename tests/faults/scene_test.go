@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -260,22 +259,6 @@ func (s *scene) tool(name string) int {
 		return pid != 0
 	})
 	return pid
-}
-
-// endPlugin kills one of the plugin's two processes: the worker, or the one in front of it.
-func (s *scene) endPlugin(worker bool) {
-	s.Helper()
-	var pid int
-	s.until("the plugin runs", eventually, func() bool {
-		for id, program := range s.processes() {
-			args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id))
-			if strings.HasPrefix(program, "postgres") && strings.HasSuffix(string(args), "\x00worker\x00") == worker {
-				pid = id
-			}
-		}
-		return pid != 0
-	})
-	_ = syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // processes lists what this scene's plakar started and what those started: they
