@@ -51,10 +51,14 @@ func (s *scene) hold(pid int, m moment) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, program, "--follow-forks", "--output="+log, "--trace="+m.call, //nolint:gosec // a tool
 		"--trace-path="+filepath.Join(s.dataDir(), m.dir), "--inject="+m.call+":signal=SIGSTOP:when=1", fmt.Sprintf("--attach=%d", pid))
+	said := new(strings.Builder)
+	cmd.Stderr = said
 	must(s, cmd.Start())
 	defer func() {
 		cancel() // the worker stays stopped
-		_ = cmd.Wait()
+		if _ = cmd.Wait(); s.Failed() {
+			s.Logf("strace: %s", said)
+		}
 	}()
 	s.until("the worker is stopped behind "+m.call, eventually, func() bool {
 		seen, _ := os.ReadFile(log) //nolint:gosec // ours
