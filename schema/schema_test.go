@@ -1,12 +1,13 @@
 package schema
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -28,17 +29,85 @@ func TestGenerated(t *testing.T) {
 			t.Errorf("%s differs, run go generate ./schema: -want +got\n%s", c.File(), diff)
 		}
 	}
-	got, err := os.ReadFile("../README.md")
+	files, err := Documents("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := Readme(got)
+	texts := make(map[string][]byte)
+	for _, file := range files {
+		if texts[file], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := Render(texts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(bytes.TrimSpace(want)), string(bytes.TrimSpace(got))); diff != "" {
-		t.Errorf("README.md differs, run go generate ./schema: -want +got\n%s", diff)
+	for file := range texts {
+		if diff := cmp.Diff(string(want[file]), string(texts[file])); diff != "" {
+			t.Errorf("%s differs, run go generate ./schema: -want +got\n%s", file, diff)
+		}
 	}
+}
+
+// heading is one of a document, and link what it links to.
+var (
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	code    = regexp.MustCompile("(?m)^    .*$")
+)
+
+// TestLinks: what the documents link to in this repository is there.
+func TestLinks(t *testing.T) {
+	files, err := Documents("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range append(files, "../CONTRIBUTING.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
+			target, anchor, _ := strings.Cut(string(m[1]), "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			found++
+			path := file
+			if target != "" {
+				path = filepath.Join(filepath.Dir(file), target)
+			}
+			linked, err := os.ReadFile(path)
+			if err != nil {
+				t.Errorf("%s links to %s: %v", file, m[1], err)
+			} else if anchor != "" && !slices.Contains(anchors(linked), anchor) {
+				t.Errorf("%s links to %s: no such heading", file, m[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d links were found", found)
+	}
+}
+
+// anchors are what the headings of a document are called in links.
+// Source: GitHub: lower case, without punctuation, hyphens for blanks
+func anchors(text []byte) []string {
+	var all []string
+	for _, m := range heading.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
+		all = append(all, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, string(m[1])))
+	}
+	return all
 }
 
 // TestManifest: manifest.yaml has each connector once, with its schema, and no

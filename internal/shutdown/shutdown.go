@@ -16,7 +16,7 @@ import (
 // The steps of a shutdown follow one another; a test adds them up.
 const (
 	// Budget is how long the worker may take to end what it began, once plakar is gone.
-	// README promises 5 s.
+	// docs/faults.md promises 5 s.
 	Budget = 4500 * time.Millisecond
 
 	// StreamTimeout is how long a call that waits for plakar may do so.

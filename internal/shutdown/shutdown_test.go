@@ -13,7 +13,7 @@ func TestStepsFitIntoTheBudget(t *testing.T) {
 		t.Errorf("the steps take up to %s of %s", sum, Budget)
 	}
 	if Budget >= 5*time.Second {
-		t.Errorf("the budget is %s, where README promises 5 s", Budget)
+		t.Errorf("the budget is %s, where docs/faults.md promises 5 s", Budget)
 	}
 }
 

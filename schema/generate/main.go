@@ -1,4 +1,4 @@
-// Command generate writes the schemas and the README's option tables; go generate
+// Command generate writes the schemas and the option tables of the documents; go generate
 // runs it in the schema directory.
 package main
 
@@ -8,8 +8,6 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/schema"
 )
-
-const readme = "../README.md"
 
 func main() {
 	if err := run(); err != nil {
@@ -28,14 +26,30 @@ func run() error {
 			return err
 		}
 	}
-	text, err := os.ReadFile(readme)
+	return documents()
+}
+
+func documents() error {
+	files, err := schema.Documents("..")
 	if err != nil {
 		return err
 	}
-	if text, err = schema.Readme(text); err != nil {
+	texts := make(map[string][]byte)
+	for _, file := range files {
+		if texts[file], err = os.ReadFile(file); err != nil {
+			return err
+		}
+	}
+	rendered, err := schema.Render(texts)
+	if err != nil {
 		return err
 	}
-	return write(readme, append(text, '\n'))
+	for file, text := range rendered {
+		if err := write(file, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func write(file string, text []byte) error {

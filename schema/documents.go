@@ -1,8 +1,9 @@
 package schema
 
 import (
-	"bytes"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -11,34 +12,43 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
 
-// marked is a part of the README that is generated:
+// marked is a part of a document that is generated:
 //
 //	<!-- options: connection -->
 //	...
 //	<!-- end -->
 var marked = regexp.MustCompile(`(?s)<!-- options: ([^>]+) -->\n.*?<!-- end -->`)
 
-// Readme returns the README with its option tables written anew. A table that no
-// marker asks for is an error, as is a marker that nothing is known for.
-func Readme(text []byte) ([]byte, error) {
+// Documents lists the files that have such parts, or may have: the README and docs/.
+func Documents(root string) ([]string, error) {
+	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	return append(docs, filepath.Join(root, "README.md")), err
+}
+
+// Render returns documents with their option tables written anew. A table that no marker
+// asks for, or more than one, is an error, as is a marker that nothing is known for.
+func Render(documents map[string][]byte) (map[string][]byte, error) {
 	tables := map[string]string{"connection": table(options.Fields(options.Connection{}))}
 	for _, c := range Connectors() {
 		tables[c.Protocol+" "+c.Side] = table(own(c))
 	}
 	var unknown []string
-	out := marked.ReplaceAllFunc(text, func(part []byte) []byte {
-		name := string(marked.FindSubmatch(part)[1])
-		rows, known := tables[name]
-		if !known {
-			unknown = append(unknown, name)
-		}
-		delete(tables, name)
-		return fmt.Appendf(nil, "<!-- options: %s -->\n%s<!-- end -->", name, rows)
-	})
-	if len(unknown) > 0 || len(tables) > 0 {
-		return nil, fmt.Errorf("markers for unknown tables %q, no marker for %d tables", unknown, len(tables))
+	rendered := make(map[string][]byte)
+	for name, text := range documents {
+		rendered[name] = marked.ReplaceAllFunc(text, func(part []byte) []byte {
+			name := string(marked.FindSubmatch(part)[1])
+			rows, known := tables[name]
+			if !known {
+				unknown = append(unknown, name)
+			}
+			delete(tables, name)
+			return fmt.Appendf(nil, "<!-- options: %s -->\n%s<!-- end -->", name, rows)
+		})
 	}
-	return bytes.TrimSpace(append(out, '\n')), nil
+	if len(unknown) > 0 || len(tables) > 0 {
+		return nil, fmt.Errorf("markers for unknown tables, or the second ones for %q, no marker for %q", unknown, slices.Sorted(maps.Keys(tables)))
+	}
+	return rendered, nil
 }
 
 // own lists the options of c that are not those of every connection, and of
