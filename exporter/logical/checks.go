@@ -62,6 +62,9 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 		if err := d.restoreRest(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("restoring database %q: %w", d.target, err))
 		}
+		if err := d.checkRows(ctx, d.target, &d.loaded); err != nil {
+			errs = append(errs, fmt.Errorf("database %q: %w", d.target, err))
+		}
 		if err := d.checkSelection(); err != nil {
 			errs = append(errs, fmt.Errorf("database %q: %w", d.database, err))
 		}

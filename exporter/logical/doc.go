@@ -13,6 +13,10 @@
 //     waits for all of it. Any of the files can be restored alone, too: into a database that
 //     may be in use, so that nothing is dropped and no sequence goes back (sequence.go).
 //
+// Where only rows are restored (dataonly.go), they go into tables that are there, whose
+// triggers do not fire and whose foreign keys are checked in the end (package rows). What
+// that takes is a part of the archive that pg_restore is given, so that it ends with it.
+//
 // Which databases the options leave is decided in selection.go, which entries of a dump in
 // choice.go, before anything is touched: of what tables and schemas choose, and of a
 // snapshot of a part, whose schemas are made in schemas.go. The parts of a dump of which a

@@ -97,6 +97,11 @@ func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, conte
 		if e.server, err = e.inspect(ctx); err != nil {
 			return err
 		}
+		if e.options.DataOnly {
+			if e.asReplica, err = e.replicaSettings(ctx, e.server); err != nil {
+				return err
+			}
+		}
 	}
 	if content == nil || !record.FileInfo.Mode().IsRegular() {
 		e.noteDirectory(record)

@@ -28,7 +28,7 @@ func (d *partedDump) hold(p *part, name recordname.Part) error {
 		return p.report(err)
 	}
 	wanted := p.section != recordname.Data || !d.options.SchemaOnly
-	if wanted && p.section == recordname.Data && name.Table != "" {
+	if wanted && d.selectsObjects() && p.section == recordname.Data && name.Table != "" {
 		var err error
 		if wanted, err = d.mayChooseRows(p); err != nil {
 			return p.report(err)
@@ -109,12 +109,17 @@ func (d *partedDump) restoreHeld(ctx context.Context) error {
 		}
 		return d.tasks.errIfExitOnError(err)
 	}
+	var data []*part
 	for n, p := range held {
-		some := len(p.chosen) > 0 && (p.section == recordname.Data || !d.options.DataOnly)
+		some := (p.chosen == nil || len(p.chosen) > 0) && (p.section == recordname.Data || !d.options.DataOnly)
 		d.selection.matched = d.selection.matched || some
 		d.selection.skipped = d.selection.skipped || !some
 		if !some && p.section != recordname.PreData {
 			_ = p.report(nil)
+			continue
+		}
+		if p.section == recordname.Data && d.rowsInOrder() {
+			data = append(data, p)
 			continue
 		}
 		if err := d.tasks.run(ctx, func(ctx context.Context) error { return d.restorePart(ctx, p) }); err != nil {
@@ -124,7 +129,53 @@ func (d *partedDump) restoreHeld(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return d.restoreDataInOrder(ctx, data)
+}
+
+// restoreDataInOrder restores the rows of several parts in the order of their foreign keys.
+func (d *partedDump) restoreDataInOrder(ctx context.Context, data []*part) error {
+	if len(data) == 0 {
+		return nil
+	}
+	return d.tasks.run(ctx, func(ctx context.Context) error {
+		errs := make([]error, len(data))
+		if err := d.checkTarget(ctx); err != nil {
+			for n := range errs {
+				errs[n] = err
+			}
+		} else {
+			errs = d.loadRowsOf(ctx, data...)
+		}
+		for n, p := range data {
+			errs[n] = p.report(errs[n])
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// loadRowsOf loads the rows of parts, into tables that are there, and returns the error of
+// each. The sequences of a part that came alone are not set back.
+func (d *partedDump) loadRowsOf(ctx context.Context, parts ...*part) []error {
+	var archives []*archive
+	for _, p := range parts {
+		archives = append(archives, p.archive)
+	}
+	keep := all
+	if d.standalone {
+		keep = noSequence
+	}
+	failures, err := d.loadRows(ctx, archives, d.targetInfo(), &d.loaded, keep)
+	errs := make([]error, len(parts))
+	for n, p := range parts {
+		errs[n] = errors.Join(err, failures[p.archive])
+		if d.standalone && err == nil && (errs[n] == nil || !d.options.ExitOnError) {
+			errs[n] = errors.Join(errs[n], d.advanceSequences(ctx, p))
+		}
+		if err != nil {
+			err = errors.New("left out as well")
+		}
+	}
+	return errs
 }
 
 // chooseParts chooses what is restored of the parts.

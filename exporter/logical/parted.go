@@ -35,6 +35,8 @@ type partedDump struct {
 	clean      bool               // what is in the target is dropped
 	properties *target.Properties // whose rest is to be restored in the end; nil for none
 
+	loaded loadedTables // where only rows are restored
+
 	data  sync.WaitGroup      // restored in the background
 	slots *semaphore.Weighted // how many of its files at once
 }
@@ -74,7 +76,7 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 		ack(err)
 		return err
 	}
-	if e.selectsObjects() {
+	if e.selectsObjects() || e.rowsInOrder() {
 		e.attempted = true
 		return e.tasks.errIfExitOnError(d.hold(p, name))
 	}
@@ -204,6 +206,8 @@ func (d *partedDump) loadPart(ctx context.Context, p *part) error {
 		func() error { return d.restoreNeeds(ctx, p.archive) },
 		func() error {
 			switch {
+			case d.options.DataOnly:
+				return d.loadRowsOf(ctx, p)[0]
 			case d.standalone:
 				return d.addPart(ctx, p)
 			case p.section == recordname.PostData && p.jobs > 1:

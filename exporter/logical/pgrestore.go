@@ -19,7 +19,7 @@ func (r *restorer) toolsFor(ctx context.Context, a *archive) (pgtools.Installati
 // pgRestore runs pg_restore on the archive, into the database that info names.
 func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
 	if what.List == "" && a.chosen != nil {
-		return r.restoreEntries(ctx, a, info, what, func(*dumparchive.Entry) bool { return true })
+		return r.restoreEntries(ctx, a, info, what, all)
 	}
 	tools, err := r.toolsFor(ctx, a)
 	if err != nil {
@@ -27,6 +27,9 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 	}
 	if err := r.dropSubscriptions(ctx, a, info, what); err != nil {
 		return err
+	}
+	if r.options.DataOnly {
+		info = info.WithSettings(r.asReplica)
 	}
 	env, err := info.Env(ctx)
 	if err != nil {

@@ -25,6 +25,10 @@ type restorer struct {
 	cluster *manifest.Cluster // nil until it arrives, and in older snapshots
 	globals *globals.Globals  // nil before they arrived, and if none are to be restored
 	tasks   *scheduler
+
+	// asReplica are the settings that rows are loaded with where only rows are; nil if the
+	// role may not set them.
+	asReplica map[string]string
 }
 
 // targetAmbiguous reports whether there may yet be more dumps than the one that the

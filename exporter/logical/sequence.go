@@ -25,14 +25,15 @@ const (
 // have been in use since the dump was made: its sequences are not set back, or they
 // would give numbers that they gave before.
 func (d *partedDump) addPart(ctx context.Context, p *part) error {
-	rest := func(entry *dumparchive.Entry) bool { return entry.Desc != sequenceSet }
 	return d.inOrder(ctx,
 		func() error {
-			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Clean: d.clean, Jobs: p.jobs}, rest)
+			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Clean: d.clean, Jobs: p.jobs}, noSequence)
 		},
 		func() error { return d.advanceSequences(ctx, p) },
 	)
 }
+
+func noSequence(entry *dumparchive.Entry) bool { return entry.Desc != sequenceSet }
 
 // advanceSequences sets the sequences in the archive to the values that it has, if these
 // are further than where they are.

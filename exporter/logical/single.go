@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 )
 
@@ -63,12 +64,30 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 	err = r.inOrder(ctx,
 		func() error { return d.Properties.RestoreSettings(ctx, r.server, d.Name, r.options.ExitOnError) },
 		func() error {
+			if r.options.DataOnly {
+				return r.restoreRows(ctx, a, d)
+			}
 			return r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
 		},
 		func() error { return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError) },
 	)
 	return errors.Join(needsErr, err)
 }
+
+// restoreRows restores the rows of a dump, and checks them.
+func (r *restorer) restoreRows(ctx context.Context, a *archive, d *target.Database) error {
+	var loaded loadedTables
+	return r.inOrder(ctx,
+		func() error {
+			failures, err := r.loadRows(ctx, []*archive{a}, d.Info, &loaded, all)
+			return errors.Join(failures[a], err)
+		},
+		func() error { return r.checkRows(ctx, d.Name, &loaded) },
+	)
+}
+
+// all is a choice of everything.
+func all(*dumparchive.Entry) bool { return true }
 
 // prepare makes the target ready for what is in the archive: what of the roles and
 // tablespaces it needs, whose error does not keep the dump away, and the database itself.

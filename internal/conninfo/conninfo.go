@@ -36,6 +36,8 @@ type Info struct {
 	replication bool // see ForReplication
 	noOptions   bool // a connection pooler keeps our settings from the server
 	asTool      bool // see AsTool
+
+	values map[string]string // see WithSettings; not changed afterwards
 }
 
 // Parse merges, strongest first: the options, the URI in o.Location, the service

@@ -34,6 +34,18 @@ func (i Info) AsTool() Info {
 	return i
 }
 
+// DropsOptions reports whether a connection pooler keeps our settings from the server: the
+// tools' sessions do not have them.
+func (i Info) DropsOptions() bool { return i.noOptions }
+
+// WithSettings returns i for sessions and tools that are given other values of pinned
+// settings. A session that the role may not give one of them is refused by the server; a
+// connection pooler may drop them.
+func (i Info) WithSettings(values map[string]string) Info {
+	i.values = values
+	return i
+}
+
 // pinned are the settings of ours for a session; the user's own ones are not among them.
 func (i Info) pinned() []settings.Setting {
 	list := settings.Base()
@@ -45,6 +57,7 @@ func (i Info) pinned() []settings.Setting {
 			list = append(list, settings.Setting{Name: "role", Value: "none"})
 		}
 	}
+	list = i.withValues(list)
 	if i.replication {
 		list = slices.DeleteFunc(list, func(s settings.Setting) bool { return !s.Walsender })
 	}
@@ -52,6 +65,24 @@ func (i Info) pinned() []settings.Setting {
 		list = slices.DeleteFunc(list, func(s settings.Setting) bool { return s.NotTools })
 	}
 	return settings.Without(list, settings.Parse(i.keywords["options"]))
+}
+
+// withValues gives list the values of WithSettings.
+func (i Info) withValues(list []settings.Setting) []settings.Setting {
+	if len(i.values) == 0 {
+		return list
+	}
+	var given []settings.Setting
+	for _, s := range settings.Pinned {
+		if value, ok := i.values[s.Name]; ok {
+			s.Value = value
+			given = append(given, s)
+		}
+	}
+	return append(slices.DeleteFunc(slices.Clone(list), func(s settings.Setting) bool {
+		_, ok := i.values[s.Name]
+		return ok
+	}), given...)
 }
 
 // startOptions is the parameter "options" of a new connection.

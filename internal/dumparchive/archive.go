@@ -3,6 +3,7 @@ package dumparchive
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -49,6 +50,25 @@ func (t *TOC) SetSearchPath(schemas ...string) bool {
 	}
 	e.Defn = "SELECT pg_catalog.set_config('search_path', " + literal(strings.Join(quoted, ", ")) + ", false);\n"
 	return true
+}
+
+// InsertSQL adds an entry in front of Entries[at] that makes pg_restore run SQL where it
+// restores data, even with --data-only, and returns its dump ID. Pointers to entries are
+// not valid afterwards, nor are ByID and Index.
+//
+// Of the kinds that pg_restore takes for data though they have none, SEQUENCE SET is the
+// one that it gives no meaning of its own.
+// Source: _tocEntryRequired in src/bin/pg_dump/pg_backup_archiver.c
+func (t *TOC) InsertSQL(at int, tag, sql string) (dumpID int) {
+	for n := range t.Entries {
+		dumpID = max(dumpID, t.Entries[n].DumpID)
+	}
+	dumpID++
+	t.Entries = slices.Insert(t.Entries, at, Entry{
+		DumpID: dumpID, Tag: tag, Desc: "SEQUENCE SET", Section: SectionData, Defn: sql + "\n",
+		OffsetState: OffsetNoData, nulls: nullDropStmt | nullCopyStmt | nullNamespace | nullTablespace | nullTableAM | nullOwner,
+	})
+	return dumpID
 }
 
 // literal quotes a string, whatever standard_conforming_strings says.
