@@ -26,6 +26,8 @@ type archive struct {
 	chosen  map[int]bool             // dump IDs of what is restored; nil: everything
 	schemas []manifest.ClusterSchema // that are made before it
 
+	pathChanged bool // see changeSearchPath
+
 	content io.Reader // of a stream: what follows head
 	head    []byte    // of a stream: what was read of it
 }

@@ -14,10 +14,13 @@ import (
 // adapt changes in the archive what would not do on the target as it is.
 func (r *restorer) adapt(ctx context.Context, d *target.Database, a *archive) error {
 	changed, err := r.withoutDefaultPrivileges(ctx, d, a)
-	if err != nil || !changed {
+	if err != nil {
 		return err
 	}
-	return a.rewrite(r.files)
+	if r.changeSearchPath(a) || changed {
+		return a.rewrite(r.files)
+	}
+	return nil
 }
 
 // rewrite makes the changes of a.toc a part of the archive, which pg_restore then reads.

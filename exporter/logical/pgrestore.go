@@ -25,6 +25,11 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 	if err != nil {
 		return err
 	}
+	if r.changeSearchPath(a) {
+		if err := a.rewrite(r.files); err != nil {
+			return err
+		}
+	}
 	if err := r.dropSubscriptions(ctx, a, info, what); err != nil {
 		return err
 	}
@@ -59,6 +64,9 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 		slog.Warn(fmt.Sprintf("restoring database %q: %s", a.database, text))
 	}
 	r.warnOfSubscriptions(a, info.ConnectsTo())
+	if err != nil {
+		err = r.explainMissing(err, &log)
+	}
 	if err != nil && a.newerThan(r.server.Major) {
 		return fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, r.server.Version)
 	}

@@ -21,6 +21,9 @@ type restoreLog struct {
 	dropped int  // lines that were too many
 	command bool // within the text of a statement
 
+	lookup  lookup   // of the error that was last said
+	missing []lookup // what functions looked for in vain
+
 	settings        int  // how often pg_restore itself sets what the server does not know: it counts that as errors
 	unknownSettings int  // statements of these that were seen to fail
 	failures        int  // other failures that were seen
@@ -33,6 +36,7 @@ const transactionTimeout = "SET transaction_timeout = 0;"
 
 func (l *restoreLog) add(line string) {
 	message, ours := trimPrefix(line)
+	l.noteLookup(line)
 	switch text, command := strings.CutPrefix(line, "Command was: "); {
 	case ours:
 		l.command = false

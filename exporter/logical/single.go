@@ -109,6 +109,9 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 			return nil, nil, err
 		}
 	}
+	if err := r.checkSearchPath(ctx, dump); err != nil {
+		return nil, nil, err
+	}
 	if needsErr = r.restoreNeeds(ctx, a); needsErr != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 		return nil, nil, needsErr
 	}

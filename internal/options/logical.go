@@ -167,8 +167,10 @@ type Export struct {
 	DataOnly     bool     `option:"data_only" default:"false" doc:"rows only, into tables that are there"`
 	Schemas      []string `option:"schemas" doc:"names or patterns of the schemas to restore, with what they need"`
 	Tables       []string `option:"tables" doc:"names or patterns of the tables to restore, with what belongs to them and what they need"`
-	ExitOnError  bool     `option:"exit_on_error" default:"false" doc:"stop at the first error"`
-	Jobs         int      `option:"jobs" default:"1" min:"1" max:"256" doc:"above 1: each dump waits in spool_dir and is restored with this many connections"`
+	// SearchPath are exact names.
+	SearchPath  []string `option:"search_path" doc:"schemas in which functions find what they name without one, while rows are loaded and indexes built; pg_dump sets none"`
+	ExitOnError bool     `option:"exit_on_error" default:"false" doc:"stop at the first error"`
+	Jobs        int      `option:"jobs" default:"1" min:"1" max:"256" doc:"above 1: each dump waits in spool_dir and is restored with this many connections"`
 	// SpoolDir is where dumps wait as files; "" is the system's temporary directory.
 	SpoolDir string `option:"spool_dir" doc:"where dumps wait; the system's temporary directory otherwise"`
 }
@@ -197,7 +199,7 @@ func DecodeExport(settings map[string]string) (Export, error) {
 }
 
 func (o *Export) complete() error {
-	o.Databases = unquoteNames(o.Databases)
+	o.Databases, o.SearchPath = unquoteNames(o.Databases), unquoteNames(o.SearchPath)
 	slices.Sort(o.Databases)
 	o.Databases = slices.Compact(o.Databases)
 	return errors.Join(
