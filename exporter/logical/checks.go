@@ -59,6 +59,7 @@ func (a *arrivals) noteDirectory(record *connectors.Record) {
 func (e *Exporter) finishParted(ctx context.Context) error {
 	var errs []error
 	for _, d := range e.parted {
+		d.retryRefused(ctx)
 		if err := d.restoreRest(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("restoring database %q: %w", d.target, err))
 		}

@@ -252,8 +252,11 @@ func frameStep(a *archive, data []tableData, step rows.Step, frames map[int]rows
 	}
 	ids = slices.Concat([]int{add(begin)}, ids)
 	// A table with checks that are yet to come cannot be altered.
-	return append(ids, add("SET CONSTRAINTS ALL IMMEDIATE;\n"+f.After), add("COMMIT;")), true, nil
+	return append(ids, add(checkNow+"\n"+f.After), add("COMMIT;")), true, nil
 }
+
+// checkNow begins what is run when rows have been loaded.
+const checkNow = "SET CONSTRAINTS ALL IMMEDIATE;"
 
 // chooses reports whether the entry is to be restored.
 func (a *archive) chooses(e *dumparchive.Entry) bool { return a.chosen == nil || a.chosen[e.DumpID] }

@@ -13,6 +13,9 @@
 //     waits for all of it. Any of the files can be restored alone, too: into a database that
 //     may be in use, so that nothing is dropped and no sequence goes back (sequence.go).
 //
+// Rows that a table refused are restored once more when all others are there (refused.go),
+// as long as there is a file that has them.
+//
 // Where only rows are restored (dataonly.go), they go into tables that are there, whose
 // triggers do not fire and whose foreign keys are checked in the end (package rows). What
 // that takes is a part of the archive that pg_restore is given, so that it ends with it.

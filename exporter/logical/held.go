@@ -147,7 +147,7 @@ func (d *partedDump) restoreDataInOrder(ctx context.Context, data []*part) error
 			errs = d.loadRowsOf(ctx, data...)
 		}
 		for n, p := range data {
-			errs[n] = p.report(errs[n])
+			errs[n] = p.report(d.retryData(ctx, p.archive, d.targetInfo(), &d.loaded, errs[n]))
 		}
 		return errors.Join(errs...)
 	})

@@ -35,6 +35,11 @@ type partedDump struct {
 	clean      bool               // what is in the target is dropped
 	properties *target.Properties // whose rest is to be restored in the end; nil for none
 
+	refusedMu    sync.Mutex
+	refused      []refusedPart
+	checked      map[[2]string]bool // tables, by schema and name, whose definitions have checks
+	checkedTypes bool               // types have
+
 	loaded loadedTables // where only rows are restored
 
 	data  sync.WaitGroup      // restored in the background
@@ -131,7 +136,11 @@ func (d *partedDump) takePart(p *part, name recordname.Part, wait bool) (wanted 
 		d.selection.skipped = true
 		return false, nil
 	}
-	if wait || d.options.Jobs > 1 {
+	retry, err := d.mayRefuse(p)
+	if err != nil {
+		return false, err
+	}
+	if wait || retry || d.options.Jobs > 1 {
 		if err := p.spool(d.files); err != nil {
 			return false, err
 		}
@@ -165,7 +174,11 @@ func (d *partedDump) restorePart(ctx context.Context, p *part) error {
 		if p.section == recordname.PostData {
 			return p.report(d.restorePostData(ctx, p))
 		}
-		return p.report(d.loadPart(ctx, p))
+		err := d.loadPart(ctx, p)
+		if d.keepRefused(p, err) {
+			return nil
+		}
+		return p.report(err)
 	}
 	switch {
 	case d.options.Jobs == 1:
@@ -220,6 +233,7 @@ func (d *partedDump) loadPart(ctx context.Context, p *part) error {
 
 // restorePostData restores the last part, and what was left to be done in the end.
 func (d *partedDump) restorePostData(ctx context.Context, p *part) error {
+	d.retryRefused(ctx)
 	return d.inOrder(ctx,
 		func() error { return d.loadPart(ctx, p) },
 		func() error { return d.restoreRest(ctx) },

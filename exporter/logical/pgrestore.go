@@ -68,9 +68,9 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 		err = r.explainMissing(err, &log)
 	}
 	if err != nil && a.newerThan(r.server.Major) {
-		return fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, r.server.Version)
+		err = fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, r.server.Version)
 	}
-	return err
+	return log.refusal(err)
 }
 
 // restoreEntries restores those chosen entries of an archive which keep is true of.

@@ -31,6 +31,7 @@ func (d *partedDump) targetInfo() conninfo.Info { return d.server.Info.WithDatab
 // with it and fills it with empty tables. Later parts depend on how that went.
 func (d *partedDump) restorePreData(ctx context.Context, p *part) error {
 	d.blocked = errors.New("left out: its definitions could not be restored")
+	d.noteChecks(p.toc)
 	if d.replaces() && !d.isComplete() {
 		return errStandalone
 	}

@@ -24,6 +24,10 @@ type restoreLog struct {
 	lookup  lookup   // of the error that was last said
 	missing []lookup // what functions looked for in vain
 
+	refused   []string // tables that refused their rows
+	refreshes int      // of materialized views, that failed
+	followers int      // failures that others brought about
+
 	settings        int  // how often pg_restore itself sets what the server does not know: it counts that as errors
 	unknownSettings int  // statements of these that were seen to fail
 	failures        int  // other failures that were seen
@@ -37,6 +41,7 @@ const transactionTimeout = "SET transaction_timeout = 0;"
 func (l *restoreLog) add(line string) {
 	message, ours := trimPrefix(line)
 	l.noteLookup(line)
+	l.noteRefused(line)
 	switch text, command := strings.CutPrefix(line, "Command was: "); {
 	case ours:
 		l.command = false

@@ -67,7 +67,8 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 			if r.options.DataOnly {
 				return r.restoreRows(ctx, a, d)
 			}
-			return r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
+			err := r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
+			return r.retryRows(ctx, a, d.Info, err)
 		},
 		func() error { return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError) },
 	)
@@ -80,7 +81,7 @@ func (r *restorer) restoreRows(ctx context.Context, a *archive, d *target.Databa
 	return r.inOrder(ctx,
 		func() error {
 			failures, err := r.loadRows(ctx, []*archive{a}, d.Info, &loaded, all)
-			return errors.Join(failures[a], err)
+			return errors.Join(r.retryData(ctx, a, d.Info, &loaded, failures[a]), err)
 		},
 		func() error { return r.checkRows(ctx, d.Name, &loaded) },
 	)
