@@ -10,7 +10,6 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
-	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -53,11 +52,7 @@ func (r *restorer) lacksPublic(database string) bool {
 	}
 	for n := range r.cluster.Databases {
 		d := &r.cluster.Databases[n]
-		name, ok := recordname.Database(d.Path)
-		if !ok {
-			name, _ = recordname.Database(d.Path + ".dump") // the directory of a parted dump
-		}
-		if name == database {
+		if name, _ := databaseAt(d.Path); name == database {
 			return d.Schemas != nil && !slices.ContainsFunc(d.Schemas, func(s manifest.ClusterSchema) bool { return s.Name == "public" })
 		}
 	}

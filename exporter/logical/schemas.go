@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -21,19 +22,39 @@ func (r *restorer) makeSchemas(ctx context.Context, a *archive, database string)
 		return nil
 	}
 	return r.server.With(ctx, database, func(conn *pgx.Conn) error {
+		reset, err := r.resetsPrivileges(ctx, conn)
+		if err != nil {
+			return err
+		}
 		var errs []error
 		for _, schema := range a.schemas {
 			if schema.Owner == "" {
 				slog.Warn(fmt.Sprintf("restoring database %q: schema %q belongs to the role that restores, and has no privileges: what was given does not say which it had", a.database, schema.Name))
 			}
-			for _, statement := range r.schemaStatements(schema) {
-				if _, err := conn.Exec(ctx, statement); err != nil {
+			for n, statement := range r.schemaStatements(schema) {
+				if n == 0 && reset {
+					statement += ";" + resetPrivileges(&dumparchive.Entry{Desc: "SCHEMA", Tag: schema.Name})
+				}
+				// Several statements are one transaction.
+				if _, err := conn.PgConn().Exec(ctx, statement).ReadAll(); err != nil {
 					errs = append(errs, fmt.Errorf("creating schema %q: %w", schema.Name, err))
 				}
 			}
 		}
 		return errors.Join(errs...)
 	})
+}
+
+// resetsPrivileges reports whether the database has default privileges, which would open or
+// close what is created.
+func (r *restorer) resetsPrivileges(ctx context.Context, conn *pgx.Conn) (some bool, err error) {
+	if r.options.NoPrivileges {
+		return false, nil
+	}
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_default_acl)").Scan(&some); err != nil {
+		return false, fmt.Errorf("looking for default privileges: %w", err)
+	}
+	return some, nil
 }
 
 // schemaStatements make a schema what it was.

@@ -113,6 +113,7 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if err := r.checkSearchPath(ctx, dump); err != nil {
 		return nil, nil, err
 	}
+	r.warnOfMoney(a)
 	if needsErr = r.restoreNeeds(ctx, a); needsErr != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 		return nil, nil, needsErr
 	}

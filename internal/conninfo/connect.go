@@ -114,7 +114,11 @@ func (i Info) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), reason(err))
+		err = fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), reason(err))
+		if isCode(err, pgerrcode.UndefinedFile) {
+			err = fmt.Errorf("%w\nhint: a library that session_preload_libraries or local_preload_libraries names for this database or role cannot be loaded: install it, ALTER DATABASE or ALTER ROLE ... RESET the setting, or, as a superuser, connect with ?options=-c%%20session_preload_libraries= in the URI; that library may be what hides data from other roles", err)
+		}
+		return nil, err
 	}
 	if i.facts == nil {
 		return conn, nil // a pooler may be there that would keep what is set
