@@ -64,13 +64,18 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 		slog.Warn(fmt.Sprintf("restoring database %q: %s", a.database, text))
 	}
 	r.warnOfSubscriptions(a, info.ConnectsTo())
+	return log.refusal(r.explain(err, a, &log))
+}
+
+// explain adds to an error of pg_restore what helps against it.
+func (r *restorer) explain(err error, a *archive, log *restoreLog) error {
 	if err != nil {
-		err = r.explainMissing(err, &log)
+		err = r.explainMissing(err, log)
 	}
 	if err != nil && a.newerThan(r.server.Major) {
 		err = fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, r.server.Version)
 	}
-	return log.refusal(err)
+	return err
 }
 
 // restoreEntries restores those chosen entries of an archive which keep is true of.
