@@ -18,7 +18,7 @@ func (r *restorer) toolsFor(ctx context.Context, a *archive) (pgtools.Installati
 
 // pgRestore runs pg_restore on the archive, into the database that info names.
 func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
-	if what.List == "" && a.chosen != nil {
+	if what.List == "" && r.isSelection(a) {
 		return r.restoreEntries(ctx, a, info, what, all)
 	}
 	tools, err := r.toolsFor(ctx, a)
@@ -78,9 +78,19 @@ func (r *restorer) explain(err error, a *archive, log *restoreLog) error {
 	return err
 }
 
+// isSelection reports whether not all entries of an archive are restored.
+func (r *restorer) isSelection(a *archive) bool {
+	return a.chosen != nil || a.toc.Find(dumparchive.StatisticsData) != nil && !r.takes(dumparchive.StatisticsData)
+}
+
+// takes reports whether the server understands entries of a kind at all.
+func (r *restorer) takes(desc string) bool {
+	return desc != dumparchive.StatisticsData || pgtools.TakesStatistics(r.server.Major)
+}
+
 // restoreEntries restores those chosen entries of an archive which keep is true of.
 func (r *restorer) restoreEntries(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore, keep func(*dumparchive.Entry) bool) error {
-	entries, empty := a.list(keep)
+	entries, empty := a.list(func(e *dumparchive.Entry) bool { return keep(e) && r.takes(e.Desc) })
 	if empty {
 		return nil
 	}

@@ -190,6 +190,7 @@ func (i *Importer) records(ctx context.Context, s *server, p *plan, tools pgtool
 // recordsFor returns the records of a database, and the processes that they are the
 // output of.
 func (i *Importer) recordsFor(ctx context.Context, s *server, p *plan, d *dump, tools pgtools.Installation, started time.Time) ([]*dumpStream, []*connectors.Record) {
+	d.statistics = i.statisticsArgs(ctx, s, tools, d.database)
 	if len(d.tables) > 0 {
 		return i.parts(ctx, s, d, tools, started)
 	}
@@ -235,7 +236,7 @@ func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtool
 func (i *Importer) dump(ctx context.Context, s *server, p *plan, d *dump, tools pgtools.Installation) *dumpStream {
 	info := s.info.WithDatabase(d.database)
 	stream := i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
-		args := pgtools.DumpArgs(&i.options, info.ConnString())
+		args := append(pgtools.DumpArgs(&i.options, info.ConnString()), d.statistics()...)
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: append(args, pgtools.CompletionArgs(p.completion.extensions, p.completion.tables)...)}, nil
 	})
 	i.watch(s, d, stream)

@@ -120,7 +120,11 @@ func (i *Importer) part(ctx context.Context, s *server, snapshot *snapshotSessio
 			slog.Warn(label + ": it was dropped before the backup of the database began; its file holds nothing")
 			part.Empty = true
 		}
-		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: pgtools.PartArgs(&i.options, part, info.ConnString())}, nil
+		args := pgtools.PartArgs(&i.options, part, info.ConnString())
+		if !part.Empty {
+			args = append(args, d.statistics()...)
+		}
+		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: args}, nil
 	})
 	stream.snapshot = snapshot
 	i.watch(s, d, stream)

@@ -35,6 +35,9 @@ type dump struct {
 	oid      uint32
 	small    bool    // smallDatabase or less
 	tables   []table // that have a file of their own; none: the dump is one file
+
+	// statistics are pg_dump's arguments for the planner's statistics.
+	statistics func() []string
 }
 
 // makePlan decides what to dump. selected is the one database, or "" for all that

@@ -21,6 +21,10 @@ const (
 	OffsetNoData OffsetState = 3 // the entry has none
 )
 
+// StatisticsData is the kind of entries with the planner's statistics of a relation, which
+// pg_dump has written since version 18. Servers before that do not know their statements.
+const StatisticsData = "STATISTICS DATA"
+
 // Kinds of entries that say how the archive is to be read. pg_restore obeys them
 // whatever else it is told to restore, and has no option for any of them. The statement
 // is in Entry.Defn.

@@ -80,6 +80,24 @@ func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
+// statisticsSince is the first major version whose tools save and restore the statistics
+// that the planner uses. pg_dump does so only when it is told to, pg_restore by itself.
+// Source: https://www.postgresql.org/docs/18/app-pgdump.html, tried with 18.6
+const statisticsSince = 18
+
+// StatisticsArgs lets pg_dump save the planner's statistics, nil where it cannot. They hold
+// values of rows, so that they are left out where rows are.
+func StatisticsArgs(o *options.Import, toolsMajor int) []string {
+	if toolsMajor < statisticsSince || o.SchemaOnly || o.DataOnly || len(o.ExcludeTableData) > 0 {
+		return nil
+	}
+	return []string{"--statistics"}
+}
+
+// TakesStatistics reports whether a server understands the statements of an archive that
+// restore statistics.
+func TakesStatistics(serverMajor int) bool { return serverMajor >= statisticsSince }
+
 // Pattern is the pattern that matches one table only, whatever its name.
 // Source: https://www.postgresql.org/docs/18/app-psql.html#APP-PSQL-PATTERNS
 func Pattern(schema, table string) string {

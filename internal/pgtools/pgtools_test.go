@@ -39,6 +39,24 @@ func TestDumpArgs(t *testing.T) {
 	}
 }
 
+func TestStatisticsArgs(t *testing.T) {
+	for name, c := range map[string]struct {
+		o     options.Import
+		major int
+		want  []string
+	}{
+		"18":           {options.Import{}, 18, []string{"--statistics"}},
+		"17":           {options.Import{}, 17, nil},
+		"schema only":  {options.Import{SchemaOnly: true}, 18, nil}, // pg_dump refuses both
+		"data only":    {options.Import{DataOnly: true}, 18, nil},
+		"without rows": {options.Import{ExcludeTableData: []string{"secret"}}, 18, nil},
+	} {
+		if diff := cmp.Diff(c.want, StatisticsArgs(&c.o, c.major)); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+}
+
 func TestPartArgs(t *testing.T) {
 	for name, c := range map[string]struct {
 		o    options.Import

@@ -22,7 +22,7 @@ func (g *graph) findOwner(node int) int {
 		return g.rows(e, "SEQUENCE")
 	case "ROW SECURITY", "TABLE ATTACH", "SEQUENCE OWNED BY":
 		return g.relation(name{e.Namespace, e.Tag})
-	case "STATISTICS DATA":
+	case dumparchive.StatisticsData:
 		if node := g.relation(name{e.Namespace, e.Tag}); node != none {
 			return node
 		}

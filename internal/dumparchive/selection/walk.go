@@ -108,7 +108,7 @@ func (w *walk) follow(node int) {
 // include takes in a part of what is in the selection.
 func (w *walk) include(part int, at level) {
 	switch w.g.entries[part].Desc {
-	case "TABLE DATA", "MATERIALIZED VIEW DATA", "STATISTICS DATA":
+	case "TABLE DATA", "MATERIALIZED VIEW DATA", dumparchive.StatisticsData:
 		if at != chosen {
 			return
 		}
@@ -198,7 +198,7 @@ func (w *walk) complete(node int) bool {
 func (w *walk) followNeeds(node int) {
 	e := w.g.entries[node]
 	switch e.Desc {
-	case "COMMENT", "ACL", "SECURITY LABEL", "TABLE DATA", "STATISTICS DATA", "SEQUENCE SET", "INDEX ATTACH",
+	case "COMMENT", "ACL", "SECURITY LABEL", "TABLE DATA", dumparchive.StatisticsData, "SEQUENCE SET", "INDEX ATTACH",
 		"PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA":
 		return // their object, which is there
 	case "MATERIALIZED VIEW DATA":
