@@ -60,7 +60,11 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 	var errs []error
 	for _, d := range e.parted {
 		d.retryRefused(ctx)
-		if err := d.restoreRest(ctx); err != nil {
+		err := d.inOrder(ctx,
+			func() error { return d.analyze(ctx, d.target, d.options.Jobs, &d.restored) },
+			func() error { return d.restoreRest(ctx) },
+		)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("restoring database %q: %w", d.target, err))
 		}
 		if err := d.checkRows(ctx, d.target, &d.loaded); err != nil {

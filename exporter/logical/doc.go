@@ -23,7 +23,8 @@
 // Which databases the options leave is decided in selection.go, which entries of a dump in
 // choice.go, before anything is touched: of what tables and schemas choose, and of a
 // snapshot of a part, whose schemas are made in schemas.go. The parts of a dump of which a
-// choice is made wait for each other (held.go). When something runs is decided in
+// choice is made wait for each other (held.go). The planner's
+// statistics of what was restored are made in the end (analyze.go). When something runs is decided in
 // schedule.go, and what was missing is found out in the end (checks.go). Everything that can
 // be restored is, and any failure fails the restore.
 //

@@ -187,6 +187,7 @@ func (e *Exporter) Finish(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	defer e.reportUnanalyzed()
 	errs := []error{e.finishParted(ctx), e.checkNames(&e.options), e.checkMissing(&e.options), e.checkAny()}
 	if e.globals != nil && (!e.options.ExitOnError || errors.Join(errs...) == nil) {
 		errs = append(errs, e.globals.Finish(ctx, e.server))

@@ -34,6 +34,7 @@ type partedDump struct {
 	standalone bool               // the definitions did not come: the target is one that may be in use
 	clean      bool               // what is in the target is dropped
 	properties *target.Properties // whose rest is to be restored in the end; nil for none
+	restored   restoredTables     // and not analyzed yet
 
 	refusedMu    sync.Mutex
 	refused      []refusedPart
@@ -165,11 +166,16 @@ func (d *partedDump) jobsForPart(a *archive, name recordname.Part) int {
 // restorePart restores a part or, in the background, begins to.
 func (d *partedDump) restorePart(ctx context.Context, p *part) error {
 	if p.section == recordname.PreData {
-		return p.report(d.restorePreData(ctx, p))
+		err := d.restorePreData(ctx, p)
+		if d.ready {
+			d.restored.add(d.restorer, p.archive)
+		}
+		return p.report(err)
 	}
 	if err := d.checkTarget(ctx); err != nil {
 		return p.report(err)
 	}
+	d.restored.add(d.restorer, p.archive)
 	restore := func(ctx context.Context) error {
 		if p.section == recordname.PostData {
 			return p.report(d.restorePostData(ctx, p))
@@ -236,6 +242,7 @@ func (d *partedDump) restorePostData(ctx context.Context, p *part) error {
 	d.retryRefused(ctx)
 	return d.inOrder(ctx,
 		func() error { return d.loadPart(ctx, p) },
+		func() error { return d.analyze(ctx, d.target, p.jobs, &d.restored) },
 		func() error { return d.restoreRest(ctx) },
 	)
 }

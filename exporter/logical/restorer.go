@@ -28,6 +28,8 @@ type restorer struct {
 	// asReplica are the settings that rows are loaded with where only rows are; nil if the
 	// role may not set them.
 	asReplica map[string]string
+	// unanalyzed are databases that rows came into without statistics.
+	unanalyzed nameList
 }
 
 // targetAmbiguous reports whether there may yet be more dumps than the one that the

@@ -70,6 +70,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 			err := r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
 			return r.retryRows(ctx, a, d.Info, err)
 		},
+		func() error { return r.analyzeRestored(ctx, d.Name, a) },
 		func() error { return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError) },
 	)
 	return errors.Join(needsErr, err)

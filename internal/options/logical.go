@@ -169,6 +169,7 @@ type Export struct {
 	Tables       []string `option:"tables" doc:"names or patterns of the tables to restore, with what belongs to them and what they need"`
 	// SearchPath are exact names.
 	SearchPath  []string `option:"search_path" doc:"schemas in which functions find what they name without one, while rows are loaded and indexes built; pg_dump sets none"`
+	Analyze     bool     `option:"analyze" default:"false" doc:"make the planner's statistics (ANALYZE) of what was restored"`
 	ExitOnError bool     `option:"exit_on_error" default:"false" doc:"stop at the first error"`
 	Jobs        int      `option:"jobs" default:"1" min:"1" max:"256" doc:"above 1: each dump waits in spool_dir and is restored with this many connections"`
 	// SpoolDir is where dumps wait as files; "" is the system's temporary directory.
@@ -207,6 +208,7 @@ func (o *Export) complete() error {
 		exclusive("clean", o.Clean, "recreate", o.Recreate),
 		exclusive("schema_only", o.SchemaOnly, "data_only", o.DataOnly),
 		exclusive("clean", o.Clean, "data_only", o.DataOnly),
+		exclusive("schema_only", o.SchemaOnly, "analyze", o.Analyze), // no rows, no statistics
 		exclusive("recreate", o.Recreate, "data_only", o.DataOnly),
 		// A database would be dropped, and a part of it restored.
 		exclusive("recreate", o.Recreate, "schemas", len(o.Schemas) > 0),
