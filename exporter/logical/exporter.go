@@ -15,6 +15,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -49,7 +50,7 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		restorer: &restorer{options: o, info: info, files: tempfile.New(o.SpoolDir), tools: pgtools.NewFinder(o.PgBinDir), tasks: newScheduler(o.Jobs, o.ExitOnError)},
+		restorer: &restorer{options: o, info: info, files: tempfile.New(o.SpoolDir), tools: pgtools.NewFinder(o.PgBinDir), tasks: newScheduler(o.Jobs, o.ExitOnError), progress: progress.New(o.Progress)},
 		arrivals: newArrivals(time.Now()), protocol: protocol, secrets: tempfile.New(""),
 	}, nil
 }
@@ -66,7 +67,10 @@ func (e *Exporter) Close(context.Context) error {
 }
 
 // Abort implements plugin.Target: what was deferred is not restored.
-func (e *Exporter) Abort() { e.tasks.abort() }
+func (e *Exporter) Abort() {
+	e.tasks.abort()
+	e.progress.Close()
+}
 
 // Ping implements plugin.Target: it connects and looks for the tools.
 func (e *Exporter) Ping(ctx context.Context) error {
@@ -176,6 +180,7 @@ func (e *Exporter) receiveGlobals(ctx context.Context, content io.Reader, ack fu
 // Finish implements plugin.Target: it restores what was deferred and checks that
 // everything was there.
 func (e *Exporter) Finish(ctx context.Context) error {
+	defer e.progress.Close()
 	err := e.tasks.runDeferred(ctx)
 	if err == nil {
 		err = e.restoreHeld(ctx)

@@ -43,6 +43,8 @@ type partedDump struct {
 
 	loaded loadedTables // where only rows are restored
 
+	stopProgress func()
+
 	data  sync.WaitGroup      // restored in the background
 	slots *semaphore.Weighted // how many of its files at once
 }
@@ -123,7 +125,7 @@ func (e *Exporter) partedDumpOf(database, pathname string) *partedDump {
 		d = &partedDump{
 			restorer: e.restorer, arrivals: e.arrivals,
 			path: pathname, database: database, target: e.targetOf(database), arrived: make(map[string]bool),
-			slots: semaphore.NewWeighted(int64(e.options.Jobs)),
+			slots: semaphore.NewWeighted(int64(e.options.Jobs)), stopProgress: func() {},
 		}
 		e.parted[database] = d
 	}
@@ -249,6 +251,7 @@ func (d *partedDump) restorePostData(ctx context.Context, p *part) error {
 
 // restoreRest restores the properties that come last, once.
 func (d *partedDump) restoreRest(ctx context.Context) error {
+	d.stopProgress()
 	if d.properties == nil {
 		return nil
 	}

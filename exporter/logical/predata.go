@@ -40,6 +40,7 @@ func (d *partedDump) restorePreData(ctx context.Context, p *part) error {
 		return errors.Join(needsErr, err)
 	}
 	d.target, d.clean = prepared.Name, prepared.Clean // of the later parts, too: a publication or a large object needs no table
+	d.stopProgress = d.startProgress(ctx, d.database, d.target, prepared.Create || prepared.Replace)
 	settingsErr := errors.Join(needsErr, prepared.Properties.RestoreSettings(ctx, d.server, d.target, d.options.ExitOnError))
 	if settingsErr != nil && d.options.ExitOnError {
 		return settingsErr

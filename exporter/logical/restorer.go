@@ -3,13 +3,17 @@ package logical
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -28,6 +32,8 @@ type restorer struct {
 	// asReplica are the settings that rows are loaded with where only rows are; nil if the
 	// role may not set them.
 	asReplica map[string]string
+
+	progress *progress.Reporter
 	// unanalyzed are databases that rows came into without statistics.
 	unanalyzed nameList
 }
@@ -49,16 +55,41 @@ func (r *restorer) targetOf(database string) string {
 // lacksPublic reports whether the snapshot says that the database had no schema public. Older
 // ones do not say, nor does one of which plakar was asked for a path.
 func (r *restorer) lacksPublic(database string) bool {
+	d := r.described(database)
+	return d != nil && d.Schemas != nil && !slices.ContainsFunc(d.Schemas, func(s manifest.ClusterSchema) bool { return s.Name == "public" })
+}
+
+// described is what the snapshot says of a database, nil if it does not.
+func (r *restorer) described(database string) *manifest.ClusterDatabase {
 	if r.cluster == nil {
-		return false
+		return nil
 	}
 	for n := range r.cluster.Databases {
 		d := &r.cluster.Databases[n]
 		if name, _ := databaseAt(d.Path); name == database {
-			return d.Schemas != nil && !slices.ContainsFunc(d.Schemas, func(s manifest.ClusterSchema) bool { return s.Name == "public" })
+			return d
 		}
 	}
-	return false
+	return nil
+}
+
+// startProgress reports on the restore of a database until stop is called or ctx ends. What
+// counts is how large the database has become, which pg_restore's workers and the building
+// of indexes are seen in as well. empty: it has nothing but what will be restored.
+func (r *restorer) startProgress(ctx context.Context, source, target string, empty bool) (stop func()) {
+	o := progress.Operation{
+		Name: fmt.Sprintf("restore of database %q", target), Of: "the %s that it took when it was saved",
+		Bytes: func(ctx context.Context) (size int64, err error) {
+			err = r.server.With(ctx, "", func(conn *pgx.Conn) error {
+				return conn.QueryRow(ctx, "SELECT pg_catalog.pg_database_size($1::pg_catalog.name)", target).Scan(&size)
+			})
+			return size, err
+		},
+	}
+	if d := r.described(source); d != nil && d.SizeBytes != nil && empty && !r.options.Restricts() {
+		o.Total = *d.SizeBytes
+	}
+	return r.progress.Start(ctx, o)
 }
 
 // runOrDefer runs a task now or, as long as it may come out that there is more than the

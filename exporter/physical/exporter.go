@@ -12,6 +12,7 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 )
 
 // Exporter restores into a data directory. It implements plugin.Target.
@@ -20,6 +21,9 @@ type Exporter struct {
 	options   options.PhysicalRestore
 	directory string // absolute
 	restore   *restore
+
+	progress *progress.Reporter
+	received progress.Counter
 }
 
 var _ plugin.Target = (*Exporter)(nil)
@@ -38,7 +42,7 @@ func New(protocol string, settings map[string]string, _ []string) (plugin.Target
 	if directory, err = filepath.Abs(directory); err != nil {
 		return nil, fmt.Errorf("option \"location\": %w", err)
 	}
-	return &Exporter{protocol: protocol, options: o, directory: directory}, nil
+	return &Exporter{protocol: protocol, options: o, directory: directory, progress: progress.New(o.Progress)}, nil
 }
 
 // Origin implements plugin.Target.
@@ -64,13 +68,17 @@ func (e *Exporter) Ping(context.Context) error {
 // Restore implements plugin.Target. The directories are opened when the first record
 // is there. What is wrong with a record's content is acknowledged, and the restore goes
 // on with the next one: an expert may want the rest of a damaged backup.
-func (e *Exporter) Restore(_ context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
+func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
 	if e.restore == nil {
 		r, err := begin(&e.options, e.directory)
 		if err != nil {
 			return err
 		}
 		e.restore = r
+		e.progress.Start(ctx, progress.Operation{Name: "restore into " + e.directory, Bytes: e.received.Bytes})
+	}
+	if content != nil {
+		content = e.received.Reader(content)
 	}
 	if record.IsXattr {
 		ack(nil)
@@ -86,6 +94,7 @@ func (e *Exporter) Restore(_ context.Context, record *connectors.Record, content
 
 // Finish implements plugin.Target: only when it succeeds can the directory be started.
 func (e *Exporter) Finish(ctx context.Context) error {
+	e.progress.Close()
 	if e.restore == nil {
 		return errors.New("plakar sent nothing to restore")
 	}
@@ -98,9 +107,8 @@ func (e *Exporter) Finish(ctx context.Context) error {
 	return nil
 }
 
-// Abort implements plugin.Target: nothing goes on in the background, and what was written
-// stays, without a pg_control.
-func (e *Exporter) Abort() {}
+// Abort implements plugin.Target: what was written stays, without a pg_control.
+func (e *Exporter) Abort() { e.progress.Close() }
 
 // Close implements plugin.Target.
 func (e *Exporter) Close(context.Context) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
@@ -34,7 +35,8 @@ type Importer struct {
 	warnings []string // about the options
 	files    *tempfile.Dir
 	slots    chan struct{} // one for each client process
-	dumps    int           // planned by Backup
+	progress *progress.Reporter
+	dumps    int // planned by Backup
 
 	dropped    droppedDatabases
 	streams    []*dumpStream      // of the records that were handed out
@@ -65,7 +67,7 @@ func NewWith(protocol string, o options.Import, info conninfo.Info, warnings ...
 	}
 	return &Importer{
 		protocol: protocol, options: o, info: info, warnings: warnings,
-		files: tempfile.New(""), slots: make(chan struct{}, o.Jobs),
+		files: tempfile.New(""), slots: make(chan struct{}, o.Jobs), progress: progress.New(o.Progress),
 	}, nil
 }
 
@@ -89,6 +91,7 @@ func (i *Importer) Close(ctx context.Context) error {
 			s.snapshot.close(ctx)
 		}
 	}
+	i.progress.Close()
 	return i.files.Close()
 }
 
@@ -246,6 +249,9 @@ func (i *Importer) dump(ctx context.Context, s *server, p *plan, d *dump, tools 
 // watch lets the stream be empty if the database is gone.
 func (i *Importer) watch(s *server, d *dump, stream *dumpStream) {
 	stream.dump = d
+	if !i.options.SelectsPart() {
+		stream.operation.Total, stream.operation.Of = d.size, "the %s that the database takes on the server"
+	}
 	if i.info.Database() == "" {
 		stream.isDropped = func(ctx context.Context) bool { return i.isDropped(ctx, s, d) }
 	}
@@ -256,6 +262,7 @@ func (i *Importer) stream(ctx context.Context, label string, info conninfo.Info,
 	command func(context.Context, conninfo.Info) (proc.Command, error),
 ) *dumpStream {
 	t := newDumpStream(ctx, label, i.slots)
+	t.progress, t.operation = i.progress, progress.Operation{Name: "dump of " + label, Bytes: t.read.Bytes}
 	t.process = proc.NewStream(ctx, func(ctx context.Context) (proc.Command, error) {
 		c, err := command(ctx, info)
 		if err != nil {

@@ -128,5 +128,9 @@ func (i *Importer) part(ctx context.Context, s *server, snapshot *snapshotSessio
 	})
 	stream.snapshot = snapshot
 	i.watch(s, d, stream)
+	stream.operation.Total = 0
+	if f.table != nil {
+		stream.operation.Total, stream.operation.Of = f.table.size, "the %s that the table takes on the server"
+	}
 	return stream
 }

@@ -34,6 +34,7 @@ type dump struct {
 	database string
 	oid      uint32
 	small    bool    // smallDatabase or less
+	size     int64   // of the database on the server, in bytes; 0: not known
 	tables   []table // that have a file of their own; none: the dump is one file
 
 	// statistics are pg_dump's arguments for the planner's statistics.
@@ -75,7 +76,7 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 		return plan{}, errors.New(`option "exclude_databases": no database is left to back up`)
 	}
 	for i, name := range names {
-		p.dumps = append(p.dumps, dump{path: recordname.Dump(i+1, name), database: name, oid: known[name].oid, small: known[name].small})
+		p.dumps = append(p.dumps, dump{path: recordname.Dump(i+1, name), database: name, oid: known[name].oid, small: known[name].small, size: known[name].size})
 	}
 	return p, nil
 }

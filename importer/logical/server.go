@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
@@ -29,8 +28,9 @@ type database struct {
 	oid       uint32
 	name      string
 	allowConn bool
-	invalid   bool // left behind by an interrupted DROP DATABASE
-	small     bool // smallDatabase or less
+	invalid   bool  // left behind by an interrupted DROP DATABASE
+	small     bool  // smallDatabase or less
+	size      int64 // bytes on the server, 0 if it is not known
 }
 
 // Of the databases that a server normally has, these are asked for what concerns
@@ -68,7 +68,7 @@ func inspect(ctx context.Context, info conninfo.Info) (*server, error) {
 	if s.databases, err = listDatabases(ctx, conn); err != nil {
 		return nil, err
 	}
-	markSmall(ctx, conn, s.databases)
+	measure(ctx, conn, s.databases)
 	return s, nil
 }
 
@@ -124,21 +124,22 @@ func listDatabases(ctx context.Context, conn *pgx.Conn) ([]database, error) {
 	return list, nil
 }
 
-// markSmall notes which databases are small. That is for the order of the work only:
-// without the right to ask, or when one of them is dropped meanwhile, the server may
-// refuse all their sizes, and then none counts as small.
-func markSmall(ctx context.Context, conn *pgx.Conn, databases []database) {
-	rows, err := conn.Query(ctx, `
-		SELECT oid FROM pg_catalog.pg_database
-		WHERE CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) END <= $1`, smallDatabase)
-	if err != nil {
-		return
-	}
-	small, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
-	if err != nil {
+// measure notes how large databases are. That is for the order of the work, and for the
+// progress, only: without the right to ask, or when one of them is dropped meanwhile, the
+// server may refuse all their sizes, and then none counts as small.
+func measure(ctx context.Context, conn *pgx.Conn, databases []database) {
+	rows, _ := conn.Query(ctx, `
+		SELECT oid, pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database
+		WHERE pg_catalog.has_database_privilege(oid, 'CONNECT')`)
+	sizes := make(map[uint32]int64)
+	var oid uint32
+	var size int64
+	if _, err := pgx.ForEachRow(rows, []any{&oid, &size}, func() error { sizes[oid] = size; return nil }); err != nil {
 		return
 	}
 	for n := range databases {
-		databases[n].small = slices.Contains(small, databases[n].oid)
+		if size, known := sizes[databases[n].oid]; known {
+			databases[n].small, databases[n].size = size <= smallDatabase, size
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 )
 
 // dumpStream is the content of a record: the output of a process that takes one of
@@ -39,6 +40,10 @@ type dumpStream struct {
 	dump      *dump
 	isDropped func(context.Context) bool
 
+	progress  *progress.Reporter
+	operation progress.Operation // while the process runs
+	read      progress.Counter   // of its output
+
 	starting, requesting, releasing, parting sync.Once
 
 	requested chan struct{} // closed when plakar reads or closes it
@@ -54,7 +59,7 @@ type dumpStream struct {
 }
 
 func newDumpStream(ctx context.Context, label string, slots chan struct{}) *dumpStream {
-	return &dumpStream{ctx: ctx, label: label, slots: slots, requested: make(chan struct{}), exited: make(chan struct{})}
+	return &dumpStream{ctx: ctx, label: label, slots: slots, progress: progress.New(0), requested: make(chan struct{}), exited: make(chan struct{})}
 }
 
 // acquireSlot waits until the process may start.
@@ -87,8 +92,10 @@ func (s *dumpStream) start() {
 			s.releaseSlot()
 			return
 		}
+		stop := s.progress.Start(s.ctx, s.operation)
 		go func() {
 			<-exited // at the latest when the run ends
+			stop()
 			s.releaseSlot()
 		}()
 	})
@@ -118,6 +125,7 @@ func (s *dumpStream) Read(p []byte) (int, error) {
 		return 0, s.end
 	}
 	n, err := s.process.Read(p)
+	s.read.Add(n)
 	if s.snapshot != nil && !s.begun.Load() {
 		// Nothing but the rows and the definitions makes a part another: what did not
 		// change is not stored again. A read fills p, as far as there is something.

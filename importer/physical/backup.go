@@ -13,6 +13,7 @@ import (
 	"github.com/PlakarKorp/kloset/objects"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
@@ -53,6 +54,11 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	}
 	out := newRecordEmitter(ctx, emit, spool.New(i.spooled, uint64(i.options.SpoolSize)), s.systemID, backup.tablespaces)
 	out.config = s.config
+	reporter := progress.New(i.options.Progress)
+	defer reporter.Close()
+	if i.options.Progress > 0 {
+		reporter.Start(ctx, s.operation(ctx, &out.received))
+	}
 	if err := out.run(backup); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/PlakarKorp/kloset/connectors"
 	"github.com/PlakarKorp/kloset/objects"
 
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 	"github.com/PlakarKorp/integration-postgresql/internal/spool"
 )
@@ -31,7 +32,8 @@ type recordEmitter struct {
 	config      []string        // configuration files that have not come yet, by name in the data directory
 	directories map[string]bool // paths of the directories and tablespace links that were sent
 	owner       *tar.Header     // an entry whose owner is that of the data directory
-	block       []byte          // for files that are passed on while they are read
+	received    progress.Counter
+	block       []byte // for files that are passed on while they are read
 }
 
 // blockSize is what is read of a file at once, in bytes.
@@ -53,6 +55,9 @@ func (s *recordEmitter) run(from archives) error {
 			return s.layout.checkTablespaces(s.directories)
 		case err != nil:
 			return err
+		}
+		a.Reader = s.received.Reader(a.Reader)
+		switch {
 		case a.Name == replication.ManifestName && s.owner != nil:
 			err = s.manifest(-1, a) // its size is not announced
 		default:

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
@@ -138,4 +139,22 @@ func (s *server) close(ctx context.Context) {
 	if err := s.conn.Close(cleanup); err != nil {
 		slog.Debug("closing the replication connection: " + err.Error())
 	}
+}
+
+// operation describes the backup for its progress. Its size is that of the tablespaces,
+// which a role that is a member of pg_read_all_stats may ask for; the WAL is not in it.
+func (s *server) operation(ctx context.Context, received *progress.Counter) progress.Operation {
+	o := progress.Operation{Name: "base backup", Bytes: received.Bytes, Of: "the %s that the tablespaces take"}
+	if s.maintenance == "" {
+		return o
+	}
+	conn, err := s.info.Connect(ctx, s.maintenance)
+	if err == nil {
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		err = conn.QueryRow(ctx, "SELECT pg_catalog.sum(pg_catalog.pg_tablespace_size(oid))::bigint FROM pg_catalog.pg_tablespace").Scan(&o.Total)
+	}
+	if err != nil {
+		slog.Debug("asking for the size of the tablespaces: " + err.Error())
+	}
+	return o
 }

@@ -42,6 +42,8 @@ type Import struct {
 	// pg_dump does: it hinders nobody, and no limit fits every maintenance job.
 	LockTimeout     time.Duration `option:"lock_timeout" doc:"how long to wait for a locked table before the backup fails, like 5m; without limit otherwise"`
 	ContinueOnError bool          `option:"continue_on_error" default:"false" doc:"keep the snapshot when some databases could not be dumped"`
+
+	Reporting
 }
 
 // Gzip is the method of compression that every pg_dump has, unless it was built
@@ -82,6 +84,12 @@ func (o *Import) complete() error {
 
 // PerTable reports whether a database may be dumped into several files.
 func (o *Import) PerTable() bool { return o.Layout == "tables" }
+
+// SelectsPart reports whether the options leave out a part of the databases that are dumped.
+func (o *Import) SelectsPart() bool {
+	return o.SchemaOnly || o.DataOnly ||
+		len(o.Schemas)+len(o.ExcludeSchemas)+len(o.Tables)+len(o.ExcludeTables)+len(o.ExcludeTableData) > 0
+}
 
 // checkLayout refuses what leaves nothing to divide, or is a selection already.
 func (o *Import) checkLayout() error {
@@ -174,6 +182,8 @@ type Export struct {
 	Jobs        int      `option:"jobs" default:"1" min:"1" max:"256" doc:"above 1: each dump waits in spool_dir and is restored with this many connections"`
 	// SpoolDir is where dumps wait as files; "" is the system's temporary directory.
 	SpoolDir string `option:"spool_dir" doc:"where dumps wait; the system's temporary directory otherwise"`
+
+	Reporting
 }
 
 // What is restored of the roles and tablespaces.
@@ -220,6 +230,11 @@ func (o *Export) complete() error {
 
 // Selects reports whether the options leave only a part of a snapshot to be restored.
 func (o *Export) Selects() bool { return len(o.Databases)+len(o.Schemas)+len(o.Tables) > 0 }
+
+// Restricts reports whether only a part of each database is restored.
+func (o *Export) Restricts() bool {
+	return o.SchemaOnly || o.DataOnly || len(o.Schemas)+len(o.Tables) > 0
+}
 
 // completeGlobals works out Globals.
 func (o *Export) completeGlobals() error {

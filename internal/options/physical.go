@@ -25,6 +25,8 @@ type Physical struct {
 	SpoolDir string `option:"spool_dir" doc:"where large files wait for a free worker; the system's temporary directory"`
 	// SpoolSize is how much may wait there; 0 means that files wait in memory only.
 	SpoolSize Size `option:"spool_size" default:"1GiB" doc:"how much may wait in spool_dir; 0: memory only"`
+
+	Reporting
 }
 
 // The values of Physical.Method.
