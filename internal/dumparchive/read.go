@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // MaxSize is how large a header and a table of contents may be together, in bytes, with
@@ -81,8 +82,11 @@ func readTOC(d *decoder) (*TOC, error) {
 	if d.err == nil && count < 0 {
 		d.err = fmt.Errorf("it cannot have %d entries", count)
 	}
-	t.Entries = make([]Entry, 0, min(max(count, 0), 4096)) // what a damaged count may cost
+	t.Entries = make([]Entry, 0, min(max(count, 0), firstEntries))
 	for n := 0; n < count && d.err == nil; n++ {
+		if n == cap(t.Entries) {
+			t.Entries = slices.Grow(t.Entries, min(count, growth*n)-n)
+		}
 		e := d.entry(t.Header.Version)
 		if _, twice := t.byID[e.DumpID]; twice && d.err == nil {
 			d.err = fmt.Errorf("the ID %d is there twice", e.DumpID)
@@ -100,6 +104,13 @@ func readTOC(d *decoder) (*TOC, error) {
 	t.size = d.n
 	return t, nil
 }
+
+// Room for entries: for so many at first, and then for several times as many as have come.
+// A damaged count can cost no more.
+const (
+	firstEntries = 4096
+	growth       = 4
+)
 
 // entry reads an entry; d.err says whether it is one.
 func (d *decoder) entry(version int) (e Entry) {
@@ -252,16 +263,20 @@ func (d *decoder) integer(size int) int64 {
 
 // int reads a sign and a number: an int of C.
 func (d *decoder) int() int {
-	sign := d.byte()
-	n := d.integer(d.intSize)
-	if n > math.MaxInt32 && d.err == nil {
-		d.err = errors.New("a number is too large")
-	}
+	digits := d.bytes(1 + d.intSize)
 	if d.err != nil {
 		return 0
 	}
-	if sign != 0 {
-		n = -n
+	var n uint64
+	for i, digit := range digits[1:] {
+		n |= uint64(digit) << (8 * i)
+	}
+	if n > math.MaxInt32 {
+		d.err = errors.New("a number is too large")
+		return 0
+	}
+	if digits[0] != 0 {
+		return -int(n)
 	}
 	return int(n)
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -22,6 +23,8 @@ const (
 	floorName        = "files handed out by a plugin"
 	restoreTwoJobs   = "plugin, jobs=2"
 	pgRestoreTwoJobs = "pg_restore -j 2 from a file"
+	oneTable         = "plugin, tables=t777"
+	listAndTable     = "pg_restore --list and pg_restore -t from a file"
 	pgDumpSchemaOnly = "pg_dump -s alone"
 	first            = "first backup"
 	unchanged        = "second, nothing changed"
@@ -125,6 +128,26 @@ func BenchmarkRestore(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkRestoreTable compares the restore of one table out of a dump of many: a closed
+// selection, and what one does by hand.
+func BenchmarkRestoreTable(b *testing.B) {
+	g := newStage(b, d5.start(b, 0))
+	snapshot := g.plakar.MustBackup(g.source("pg", "postgres", d5.database))
+	file := filepath.Join(b.TempDir(), "dump")
+	run(b, g.dump(d5.database, "--file="+file))
+	byHand := g.pgRestore(listAndTable, file, "--table=t777")
+	table := byHand.run
+	byHand.run = func(b *testing.B) sample {
+		return measure(b, tool(g.server, "restored", "pg_restore", "--list", "--file="+os.DevNull, file)).plus(table(b))
+	}
+	each(g, func(cpu string) {
+		record(b, "restore one D5"+cpu, "restore of one table of D5", []contender{
+			g.restore(oneTable, snapshot, "tables=t777"), byHand,
+			g.cat("plakar cat of the dump to /dev/null", snapshot, "/00001-"+d5.database+".dump"),
+		})
+	})
 }
 
 // BenchmarkPhysicalRestore compares the restore of a whole cluster into a data directory.

@@ -274,6 +274,11 @@ func (g *stage) pgRestore(name, file string, args ...string) contender {
 	}}
 }
 
+// cat is plakar alone, which writes a file of a snapshot to /dev/null.
+func (g *stage) cat(name, snapshot, path string) contender {
+	return contender{name, nil, func(b *testing.B) sample { return measure(b, g.command("cat", snapshot+":"+path)) }}
+}
+
 func (g *stage) without(database string) func(*testing.B) {
 	return func(b *testing.B) {
 		g.server.Exec(b, "postgres", "DROP DATABASE IF EXISTS "+database)

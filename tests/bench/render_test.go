@@ -48,6 +48,8 @@ var targets = []target{
 	{"physical restore of few large tables", "physical restore D1", pluginDefault, writtenFloor, 1.15},
 	{"physical restore of many small tables", "physical restore D2", pluginDefault, writtenFloor, 1.15},
 	{"physical restore of mixed tables", "physical restore D4", pluginDefault, writtenFloor, 1.15},
+	{"restore of one of 20,000 tables", "restore one D5", oneTable, listAndTable, 1.3},
+	{"restore of one of 20,000 tables, -cpu 2", "restore one D5 -cpu 2", oneTable, listAndTable, 1.3},
 	{"4,000 tables without rows", "schema D2", pluginDefault, pgDumpSchemaOnly, 1.3},
 	{"20,000 tables without rows", "schema D5", pluginDefault, pgDumpSchemaOnly, 1.3},
 	{"20,000 tables without rows, -cpu 2", "schema D5 -cpu 2", pluginDefault, pgDumpSchemaOnly, 1.3},
