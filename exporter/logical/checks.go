@@ -60,12 +60,14 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 	var errs []error
 	for _, d := range e.parted {
 		d.retryRefused(ctx)
+		missing := e.missingParts(d)
 		err := d.inOrder(ctx,
 			func() error { return d.analyze(ctx, d.target, d.options.Jobs, &d.restored) },
 			func() error { return d.restoreRest(ctx) },
+			func() error { return d.replace(ctx, len(missing) > 0) },
 		)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("restoring database %q: %w", d.target, err))
+			errs = append(errs, fmt.Errorf("restoring database %q: %w", e.targetOf(d.database), err))
 		}
 		if err := d.checkRows(ctx, d.target, &d.loaded); err != nil {
 			errs = append(errs, fmt.Errorf("database %q: %w", d.target, err))
@@ -74,15 +76,59 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("database %q: %w", d.database, err))
 		}
 		if e.manifestArrived || !d.isComplete() {
-			continue // the manifest tells, or one file was asked for
+			continue // checkMissing says it, or one file was asked for
 		}
-		for _, pathname := range []string{recordname.PreDataFile(d.path), recordname.OthersFile(d.path), recordname.PostDataFile(d.path)} {
-			if !d.has(path.Clean(pathname)) {
-				errs = append(errs, fmt.Errorf("database %q: %s is missing in the snapshot", d.database, path.Clean(pathname)))
-			}
+		for _, pathname := range missing {
+			errs = append(errs, fmt.Errorf("database %q: %s is missing in the snapshot", d.database, pathname))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// missingParts are the files that should have come: those that the manifest lists or, without it, those
+// that every parted dump has.
+func (e *Exporter) missingParts(d *partedDump) (missing []string) {
+	expected := []string{recordname.PreDataFile(d.path), recordname.OthersFile(d.path), recordname.PostDataFile(d.path)}
+	if e.manifestArrived {
+		for _, file := range e.planned {
+			if kind, database := route(file.Path); kind == dumpPart && database == d.database {
+				expected = append(expected, file.Path)
+			}
+		}
+	}
+	for _, pathname := range expected {
+		if pathname = path.Clean(pathname); !d.has(pathname) && !slices.Contains(missing, pathname) {
+			missing = append(missing, pathname)
+		}
+	}
+	return missing
+}
+
+// replace lets the new database take the place of the old one, if there is one to be replaced, when all
+// of its parts are there. Which these are is known only now.
+func (d *partedDump) replace(ctx context.Context, missing bool) error {
+	if d.prepared == nil || d.prepared.Replacement == nil {
+		return nil
+	}
+	var err error
+	switch {
+	case missing:
+		err = errors.New("parts of its dump are missing")
+	case d.failed.Load():
+		err = errors.New("not all of it could be restored")
+	}
+	err = conclude(ctx, d.prepared, err)
+	d.prepared = nil
+	return err
+}
+
+// abandonParted is for a restore that ends early: new databases stay as they are.
+func (e *Exporter) abandonParted(ctx context.Context) {
+	for _, d := range e.parted {
+		if d.prepared != nil {
+			d.prepared.Replacement.Abandon(ctx)
+		}
+	}
 }
 
 // checkNames refuses names in "databases" that the snapshot does not have.

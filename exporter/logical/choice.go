@@ -47,7 +47,7 @@ func (r *restorer) choose(ctx context.Context, into place, archives ...*archive)
 		if result, complete = selection.Whole(tocs, target.NewDatabase().Has); complete || r.options.DataOnly {
 			return nil
 		}
-		replaced := r.options.Recreate && !slices.Contains(server.Maintenance, into.name)
+		replaced := r.options.Recreates() && !slices.Contains(server.Maintenance, into.name)
 		if into.exists && !replaced { // what is there counts
 			objects, err := r.objectsOf(ctx, into, tocs)
 			if err != nil {

@@ -29,8 +29,7 @@
 // be restored is, and any failure fails the restore.
 //
 // A dump never goes into a database that another dump went into, template0 is never
-// touched, and a database is dropped only by recreate=true, before its dump is fed to
-// pg_restore, so that a database that cannot be dropped is left as it was. A call returns
+// touched, and a database is dropped only by recreate, when the new one is complete (package target). A call returns
 // when all that it began has ended and what was begun with a database is undone; what was
 // deferred is not run when the restore has been cancelled.
 package logical

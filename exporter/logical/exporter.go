@@ -70,6 +70,7 @@ func (e *Exporter) Close(context.Context) error {
 func (e *Exporter) Abort() {
 	e.tasks.abort()
 	e.progress.Close()
+	e.abandonParted(context.Background())
 }
 
 // Ping implements plugin.Target: it connects and looks for the tools.
@@ -186,11 +187,12 @@ func (e *Exporter) Finish(ctx context.Context) error {
 		err = e.restoreHeld(ctx)
 	}
 	e.tasks.wait() // they acknowledge, which they may do no later than now
-	if err != nil {
-		return err
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err != nil {
+		e.abandonParted(ctx)
+		return err
 	}
 	defer e.reportUnanalyzed()
 	errs := []error{e.finishParted(ctx), e.checkNames(&e.options), e.checkMissing(&e.options), e.checkAny()}

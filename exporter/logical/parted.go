@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
@@ -34,6 +35,8 @@ type partedDump struct {
 	standalone bool               // the definitions did not come: the target is one that may be in use
 	clean      bool               // what is in the target is dropped
 	properties *target.Properties // whose rest is to be restored in the end; nil for none
+	prepared   *target.Database   // nil before its definitions came
+	failed     atomic.Bool        // something of it could not be restored
 	restored   restoredTables     // and not analyzed yet
 
 	refusedMu    sync.Mutex
@@ -78,7 +81,8 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 	p := &part{archive: a, dump: d, section: name.Section}
 	p.report = func(err error) error {
 		if err != nil {
-			err = fmt.Errorf("restoring database %q, %s: %w", d.target, path.Base(pathname), err)
+			d.failed.Store(true)
+			err = fmt.Errorf("restoring database %q, %s: %w", e.targetOf(d.database), path.Base(pathname), err)
 		}
 		err = errors.Join(err, a.close())
 		ack(err)
@@ -252,7 +256,7 @@ func (d *partedDump) restorePostData(ctx context.Context, p *part) error {
 // restoreRest restores the properties that come last, once.
 func (d *partedDump) restoreRest(ctx context.Context) error {
 	d.stopProgress()
-	if d.properties == nil {
+	if d.properties == nil || d.prepared.Replacement != nil {
 		return nil
 	}
 	properties := d.properties

@@ -22,7 +22,7 @@ func (d *partedDump) isComplete() bool {
 }
 
 // replaces reports whether what is in the target is to go.
-func (d *partedDump) replaces() bool { return d.options.Recreate || d.options.Clean }
+func (d *partedDump) replaces() bool { return d.options.Recreates() || d.options.Clean }
 
 // infoOf is the connection to the database that the dump goes into.
 func (d *partedDump) targetInfo() conninfo.Info { return d.server.Info.WithDatabase(d.target) }
@@ -36,6 +36,7 @@ func (d *partedDump) restorePreData(ctx context.Context, p *part) error {
 		return errStandalone
 	}
 	prepared, needsErr, err := d.prepare(ctx, p.archive)
+	d.prepared = prepared
 	if err != nil {
 		return errors.Join(needsErr, err)
 	}

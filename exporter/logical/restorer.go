@@ -59,6 +59,14 @@ func (r *restorer) lacksPublic(database string) bool {
 	return d != nil && d.Schemas != nil && !slices.ContainsFunc(d.Schemas, func(s manifest.ClusterSchema) bool { return s.Name == "public" })
 }
 
+// sizeOf is how many bytes the database took, 0 if the snapshot does not say.
+func (r *restorer) sizeOf(database string) int64 {
+	if d := r.described(database); d != nil && d.SizeBytes != nil {
+		return *d.SizeBytes
+	}
+	return 0
+}
+
 // described is what the snapshot says of a database, nil if it does not.
 func (r *restorer) described(database string) *manifest.ClusterDatabase {
 	if r.cluster == nil {

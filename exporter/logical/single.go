@@ -58,7 +58,7 @@ func (r *restorer) jobsFor(a *archive) int {
 func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 	d, needsErr, err := r.prepare(ctx, a)
 	if err != nil {
-		return errors.Join(needsErr, err)
+		return conclude(ctx, d, errors.Join(needsErr, err))
 	}
 	defer r.startProgress(ctx, a.database, d.Name, d.Create || d.Replace)()
 	// What fails from here on is reported when the rest has been restored.
@@ -72,9 +72,26 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 			return r.retryRows(ctx, a, d.Info, err)
 		},
 		func() error { return r.analyzeRestored(ctx, d.Name, a) },
-		func() error { return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError) },
+		func() error {
+			if d.Replacement != nil {
+				return nil // when it has its name
+			}
+			return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError)
+		},
 	)
-	return errors.Join(needsErr, err)
+	return conclude(ctx, d, errors.Join(needsErr, err))
+}
+
+// conclude lets a new database take the place of the old one, or says that it does not, if there is
+// one to be replaced. err is what failed in its restore.
+func conclude(ctx context.Context, d *target.Database, err error) error {
+	switch {
+	case d == nil || d.Replacement == nil:
+		return err
+	case err != nil:
+		return d.Replacement.Incomplete(ctx, err)
+	}
+	return d.Replacement.Complete(ctx)
 }
 
 // restoreRows restores the rows of a dump, and checks them.
@@ -102,7 +119,7 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if _, err := r.toolsFor(ctx, a); err != nil {
 		return nil, nil, err
 	}
-	dump := target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted, NoPublic: r.lacksPublic(a.database)}
+	dump := target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted, NoPublic: r.lacksPublic(a.database), Size: r.sizeOf(a.database)}
 	if !a.parted {
 		var into place
 		if into.name, into.exists, err = target.Locate(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
@@ -119,11 +136,18 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if needsErr = r.restoreNeeds(ctx, a); needsErr != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 		return nil, nil, needsErr
 	}
+	if r.options.Recreates() {
+		needs, err := needsOf(a, &r.options)
+		if err != nil {
+			return nil, needsErr, fmt.Errorf("looking for what the dump needs: %w", err)
+		}
+		dump.Roles, dump.Tablespaces = needs.Roles, needs.Tablespaces
+	}
 	if d, err = target.Prepare(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
-		return nil, needsErr, err
+		return d, needsErr, err
 	}
 	if err = r.adapt(ctx, d, a); err != nil {
-		return nil, needsErr, err
+		return d, needsErr, err
 	}
 	if err = r.makeSchemas(ctx, a, d.Name); r.options.ExitOnError {
 		return d, needsErr, err

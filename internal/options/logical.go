@@ -164,17 +164,20 @@ type Export struct {
 
 	Databases []string `option:"databases" doc:"the databases to restore; all of the snapshot otherwise"`
 	Clean     bool     `option:"clean" default:"false" doc:"drop each object before it is restored; the database must exist"`
-	Recreate  bool     `option:"recreate" default:"false" doc:"drop each database and create it anew; postgres and template1 are cleaned instead"`
-	Force     bool     `option:"force" default:"false" doc:"with recreate: end the sessions that use a database in order to drop it"`
+	// Recreate is RecreateFalse, RecreateTrue, RecreateKeep or RecreateFirst.
+	Recreate string `option:"recreate" default:"false" enum:"false|true|keep|first" doc:"restore each database beside the one that is there, and let it take its place when it is complete; keep: the old one is renamed, not dropped; first: it is dropped before; postgres and template1 are cleaned instead"`
+	Force    bool   `option:"force" default:"false" doc:"with recreate: end the sessions that use a database, and drop its logical replication slots"`
 	// Globals is GlobalsAll, GlobalsMissing or GlobalsNone.
-	Globals      string   `option:"globals" unset:"all, or missing with databases, schemas or tables" enum:"all|missing|none" doc:"roles and tablespaces: all as they were saved, only what is missing on the target, none"`
-	NoGlobals    bool     `option:"no_globals" default:"false" doc:"the same as globals=none"`
-	NoOwner      bool     `option:"no_owner" default:"false" doc:"objects belong to the user who restores"`
-	NoPrivileges bool     `option:"no_privileges" default:"false" doc:"no GRANT and REVOKE"`
-	SchemaOnly   bool     `option:"schema_only" default:"false" doc:"no rows"`
-	DataOnly     bool     `option:"data_only" default:"false" doc:"rows only, into tables that are there"`
-	Schemas      []string `option:"schemas" doc:"names or patterns of the schemas to restore, with what they need"`
-	Tables       []string `option:"tables" doc:"names or patterns of the tables to restore, with what belongs to them and what they need"`
+	Globals      string `option:"globals" unset:"all, or missing with databases, schemas or tables" enum:"all|missing|none" doc:"roles and tablespaces: all as they were saved, only what is missing on the target, none"`
+	NoGlobals    bool   `option:"no_globals" default:"false" doc:"the same as globals=none"`
+	NoOwner      bool   `option:"no_owner" default:"false" doc:"objects belong to the user who restores"`
+	NoPrivileges bool   `option:"no_privileges" default:"false" doc:"no GRANT and REVOKE"`
+	// NoTablespaces leaves everything in the target's default tablespaces.
+	NoTablespaces bool     `option:"no_tablespaces" default:"false" doc:"everything goes into the default tablespaces of the target"`
+	SchemaOnly    bool     `option:"schema_only" default:"false" doc:"no rows"`
+	DataOnly      bool     `option:"data_only" default:"false" doc:"rows only, into tables that are there"`
+	Schemas       []string `option:"schemas" doc:"names or patterns of the schemas to restore, with what they need"`
+	Tables        []string `option:"tables" doc:"names or patterns of the tables to restore, with what belongs to them and what they need"`
 	// SearchPath are exact names.
 	SearchPath  []string `option:"search_path" doc:"schemas in which functions find what they name without one, while rows are loaded and indexes built; pg_dump sets none"`
 	Analyze     bool     `option:"analyze" default:"false" doc:"make the planner's statistics (ANALYZE) of what was restored"`
@@ -194,6 +197,18 @@ const (
 	GlobalsMissing = "missing"
 	GlobalsNone    = "none"
 )
+
+// What happens to a database that is there.
+const (
+	RecreateFalse = "false"
+	RecreateTrue  = "true" // it is dropped when the new one is complete
+	RecreateKeep  = "keep" // it is renamed when the new one is complete
+	// RecreateFirst drops it before anything is restored.
+	RecreateFirst = "first"
+)
+
+// Recreates reports whether databases are replaced by new ones.
+func (o *Export) Recreates() bool { return o.Recreate != "" && o.Recreate != RecreateFalse }
 
 // Template0 is the database that new ones are made from, which has to stay as the server's
 // installation made it.
@@ -215,14 +230,14 @@ func (o *Export) complete() error {
 	o.Databases = slices.Compact(o.Databases)
 	return errors.Join(
 		o.Connection.check(),
-		exclusive("clean", o.Clean, "recreate", o.Recreate),
+		exclusive("clean", o.Clean, "recreate", o.Recreates()),
 		exclusive("schema_only", o.SchemaOnly, "data_only", o.DataOnly),
 		exclusive("clean", o.Clean, "data_only", o.DataOnly),
 		exclusive("schema_only", o.SchemaOnly, "analyze", o.Analyze), // no rows, no statistics
-		exclusive("recreate", o.Recreate, "data_only", o.DataOnly),
+		exclusive("recreate", o.Recreates(), "data_only", o.DataOnly),
 		// A database would be dropped, and a part of it restored.
-		exclusive("recreate", o.Recreate, "schemas", len(o.Schemas) > 0),
-		exclusive("recreate", o.Recreate, "tables", len(o.Tables) > 0),
+		exclusive("recreate", o.Recreates(), "schemas", len(o.Schemas) > 0),
+		exclusive("recreate", o.Recreates(), "tables", len(o.Tables) > 0),
 		o.checkForce(),
 		o.completeGlobals(),
 	)
@@ -256,7 +271,7 @@ func (o *Export) completeGlobals() error {
 
 // checkForce refuses force where nothing is dropped.
 func (o *Export) checkForce() error {
-	if o.Force && !o.Recreate {
+	if o.Force && !o.Recreates() {
 		return errors.New("option \"force\": it ends the sessions that are in the way of \"recreate\": use both")
 	}
 	return nil

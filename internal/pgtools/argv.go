@@ -145,6 +145,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		{r.Clean, "--if-exists"},
 		{o.NoOwner, "--no-owner"},
 		{o.NoPrivileges, "--no-privileges"},
+		{o.NoTablespaces, "--no-tablespaces"},
 		{o.SchemaOnly, "--schema-only"},
 		{o.DataOnly, "--data-only"},
 		{o.ExitOnError && !r.IgnoreErrors, "--exit-on-error"},

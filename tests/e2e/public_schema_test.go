@@ -26,7 +26,7 @@ func TestPublicSchemaDropped(t *testing.T) {
 		query(t, dst, "first", hasPublic, "0")
 		query(t, dst, "first", "SELECT count(*) FROM app.t", "1")
 		query(t, dst, "with it", hasPublic, "1")
-		ok(t, restore("", "recreate=true"))
+		ok(t, restore("", "recreate=true", "jobs=2"))
 		query(t, dst, "first", hasPublic, "0")
 		ok(t, restore("", "databases=first", "database=other"))
 		query(t, dst, "other", hasPublic, "0")

@@ -42,7 +42,7 @@ func newReplaced(t *testing.T) replaced {
 }
 
 // begin begins to restore the dump, without plakar, and returns when that waits for a
-// session in the database to end.
+// lock that keeps the database from being renamed.
 func (r replaced) begin(t *testing.T) (target *logical.Exporter, cancel context.CancelFunc, ended <-chan error) {
 	t.Helper()
 	made, err := logical.New("postgres", map[string]string{
@@ -55,7 +55,7 @@ func (r replaced) begin(t *testing.T) (target *logical.Exporter, cancel context.
 	target = made.(*logical.Exporter)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	r.server.Connect(t, "shop")
+	r.hold(t)
 	returned := make(chan error, 1)
 	go func() {
 		var outcome error
@@ -69,10 +69,20 @@ func (r replaced) begin(t *testing.T) (target *logical.Exporter, cancel context.
 	return target, cancel, returned
 }
 
-// waits returns when a session of ours waits for others to leave the database.
+// hold keeps the database from being renamed until release is called.
+func (r replaced) hold(t *testing.T) (release func()) {
+	t.Helper()
+	conn := r.server.Connect(t, "postgres")
+	if _, err := conn.Exec(context.Background(), "BEGIN; COMMENT ON DATABASE shop IS 'held'"); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = conn.Close(context.Background()) }
+}
+
+// waits returns when a session of ours waits for the lock.
 func (r replaced) waits(t *testing.T) {
 	t.Helper()
-	r.until(t, "plakar waits for a session to end", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar' AND state = 'active' AND query ~ '^(ALTER DATABASE .* RENAME|DROP DATABASE)'", "1")
+	r.until(t, "plakar waits for the lock", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar' AND state = 'active' AND query ~ '^(ALTER DATABASE .* RENAME|DROP DATABASE)'", "1")
 }
 
 func (r replaced) until(t *testing.T, what, sql, want string) {
@@ -82,16 +92,18 @@ func (r replaced) until(t *testing.T, what, sql, want string) {
 
 const ours = "SELECT count(*) FROM pg_database WHERE datname LIKE 'plakar%'"
 
-// untouched checks that the old database is as it was, and that nothing else is left.
+// marks are the comments that say what databases of ours are.
+const marks = "SELECT string_agg(substring(shobj_description(oid, 'pg_database') from '^plakar: ([a-z]+), for database OID'), ',') FROM pg_database WHERE datname LIKE 'plakar%'"
+
+// untouched checks that the old database is as it was.
 func (r replaced) untouched(t *testing.T) {
 	t.Helper()
-	query(t, r.server, "postgres", ours, "0")
 	query(t, r.server, "postgres", "SELECT datistemplate, datallowconn, datconnlimit FROM pg_database WHERE datname = 'shop'", "t|t|7")
 	query(t, r.server, "shop", countT, "1")
 }
 
-// What was begun with a database is undone when the restore is cancelled: its call returns
-// no sooner, so that nothing is at work when the exporter is closed.
+// When the restore is cancelled in the exchange, the old database is as it was when its call returns, so
+// that nothing is at work when the exporter is closed. The new one stays: it is complete.
 func TestRecreateCancelled(t *testing.T) {
 	t.Parallel()
 	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
@@ -99,24 +111,26 @@ func TestRecreateCancelled(t *testing.T) {
 	target, cancel, ended := r.begin(t)
 	start := time.Now()
 	cancel()
-	if err := <-ended; err == nil {
-		t.Error("no error")
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "to exchange them by hand") {
+		t.Errorf("error %v", err)
 	}
 	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	r.untouched(t)
+	query(t, r.server, "postgres", marks, "complete")
 	if err := target.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-// What a plugin leaves behind that was killed is dropped by the next restore.
+// A complete database that a killed plugin leaves behind is never dropped, an incomplete one only by the
+// next restore that succeeds.
 func TestRecreateKilled(t *testing.T) {
 	t.Parallel()
 	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	r := newReplaced(t)
-	user := r.server.Connect(t, "shop")
+	release := r.hold(t)
 	snapshot := r.plakar.Snapshots()[0]
 	run := r.plakar.Start("restore", "-to", "@dst", snapshot)
 	r.waits(t)
@@ -130,27 +144,41 @@ func TestRecreateKilled(t *testing.T) {
 		t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
 	}
 	r.until(t, "its session ends", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar'", "0")
-	query(t, r.server, "postgres", ours, "1")
+	query(t, r.server, "postgres", marks, "complete")
+	r.untouched(t)
+	const left = "plakar_restore_ABCDEFGHIJKLMNOPQRSTUVWXY2"
+	oid := r.server.QueryText(t, "postgres", "SELECT oid FROM pg_database WHERE datname = 'shop'")
+	r.server.Exec(t, "postgres", "CREATE DATABASE \""+left+"\"")
+	r.server.Exec(t, "postgres", "COMMENT ON DATABASE \""+left+"\" IS 'plakar: incomplete, for database OID "+oid+": shop'")
 	// Databases that only look like ours are not dropped.
 	const theirs = "plakar_restore_1_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	r.server.Exec(t, "postgres", "CREATE DATABASE \""+theirs+"\"")
 	r.server.Exec(t, "postgres", "CREATE DATABASE plakar_restore_mine ALLOW_CONNECTIONS false")
-	if err := user.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	r.plakar.MustRestore("@dst", snapshot)
-	query(t, r.server, "postgres", "SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database WHERE datname LIKE 'plakar%'", theirs+",plakar_restore_mine")
+	query(t, r.server, "postgres", "SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database WHERE datname LIKE 'plakar%' AND shobj_description(oid, 'pg_database') IS NULL", theirs+",plakar_restore_mine")
+	query(t, r.server, "postgres", marks, "complete")
 	query(t, r.server, "shop", countT, "0")
 }
 
-// A database that cannot be dropped after all gets its name and its flags back.
-func TestRecreateNotDropped(t *testing.T) {
+// recreate=first drops the old database before; if it cannot, the old one is as it was.
+func TestRecreateFirst(t *testing.T) {
 	t.Parallel()
 	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
 	r := newReplaced(t)
-	r.server.Exec(t, "shop", "CREATE SUBSCRIPTION sub CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)")
-	failed(t, r.plakar.Restore("@dst", r.plakar.Snapshots()[0]), "shop", "subscription")
+	release := r.hold(t)
+	run := r.plakar.Start("restore", "-to", "@dst", "-o", "recreate=first", r.plakar.Snapshots()[0])
+	r.waits(t)
+	r.server.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'plakar' AND query ~ 'RENAME'")
+	release()
+	if result, ok := run.WaitFor(time.Minute); !ok || result.ExitCode == 0 {
+		t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
+	}
 	r.untouched(t)
+	query(t, r.server, "postgres", ours, "0")
+	r.plakar.MustRestore("@dst", r.plakar.Snapshots()[0], "-o", "recreate=first")
+	query(t, r.server, "shop", countT, "0")
+	query(t, r.server, "postgres", ours, "0")
 }
 
 // A database whose DROP was interrupted can only be dropped.
@@ -188,4 +216,117 @@ func TestRecreateForced(t *testing.T) {
 	clients.Wait()
 	query(t, r.server, "postgres", ours, "0")
 	query(t, r.server, "shop", countT, "0")
+}
+
+// A restore in which something fails leaves the old database in its place, and the new one beside it; the
+// next one that succeeds drops that.
+func TestRecreateIncomplete(t *testing.T) {
+	t.Parallel()
+	for _, layout := range []string{"single", "tables"} {
+		t.Run(layout, func(t *testing.T) {
+			t.Parallel()
+			src, dst, p := harness.Start(t), harness.Start(t), harness.NewPlakar(t)
+			src.Exec(t, "postgres", "CREATE DATABASE shop")
+			src.Exec(t, "shop", "CREATE TABLE t (x int); INSERT INTO t VALUES (1); CREATE TABLE big AS SELECT g, repeat('x', 1000) FROM generate_series(1, 200) g")
+			dst.Exec(t, "postgres", "CREATE DATABASE shop")
+			dst.Exec(t, "shop", "CREATE TABLE t (x int); INSERT INTO t VALUES (7), (8)")
+			p.SourceAdd("mypg", src.URL("shop"), src.BinDirOption(), "layout="+layout, "table_size=64kB")
+			p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption(), "recreate=true")
+			good := p.MustBackup("@mypg")
+			// A row that does not fit a check which claims to have been made.
+			src.Exec(t, "shop", "ALTER TABLE t ADD CONSTRAINT never CHECK (x > 100) NOT VALID; UPDATE pg_constraint SET convalidated = true WHERE conname = 'never'")
+			bad := p.MustBackup("@mypg")
+			result := p.Restore("@dst", bad)
+			failed(t, result, "shop", "recreate: the old database was left as it is", "to exchange them by hand")
+			query(t, dst, "shop", "SELECT sum(x) FROM t", "15")
+			query(t, dst, "postgres", marks, "incomplete")
+			ok(t, p.Restore("@dst", good))
+			query(t, dst, "shop", "SELECT sum(x) FROM t", "1")
+			query(t, dst, "postgres", ours, "0")
+			// kept
+			ok(t, p.Restore("@dst", good, "-o", "recreate=keep"))
+			query(t, dst, "postgres", "SELECT count(*) FROM pg_database WHERE datname ~ '^shop_before_[0-9]{8}T[0-9]{6}Z$'", "1")
+			query(t, dst, "postgres", ours, "0")
+		})
+	}
+}
+
+// What would keep a database from being replaced is said at once, before anything is touched.
+func TestRecreateChecks(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
+	src, dst, p := harness.Start(t), harness.Start(t, harness.Conf("wal_level = logical", "max_prepared_transactions = 2")), harness.NewPlakar(t)
+	src.Exec(t, "postgres", "CREATE TABLESPACE fast LOCATION "+harness.Literal(src.Dir(t, "fast"))+"; ")
+	src.Exec(t, "postgres", "CREATE ROLE bob; CREATE ROLE reader")
+	src.Exec(t, "postgres", "CREATE DATABASE shop")
+	src.Exec(t, "shop", "CREATE TABLE t (x int) TABLESPACE fast; ALTER TABLE t OWNER TO bob; GRANT SELECT ON t TO reader")
+	dst.Exec(t, "postgres", "CREATE DATABASE shop")
+	dst.Exec(t, "shop", "CREATE TABLE t (x int); INSERT INTO t VALUES (7)")
+	dst.Exec(t, "shop", "SELECT pg_create_logical_replication_slot('changes', 'test_decoding')")
+	conn := dst.Connect(t, "shop")
+	if _, err := conn.Exec(t.Context(), "BEGIN; INSERT INTO t VALUES (8); PREPARE TRANSACTION 'half'"); err != nil {
+		t.Fatal(err)
+	}
+	p.SourceAdd("mypg", src.URL("shop"), src.BinDirOption())
+	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption(), "recreate=true", "no_globals=true")
+	snapshot := p.MustBackup("@mypg")
+	failed(t, p.Restore("@dst", snapshot), "1 other session", `prepared transactions: "half"`, `logical replication slots`, `"changes"`,
+		`role "bob" does not exist`, `role "reader" does not exist`, `tablespace "fast" does not exist`, "left as it is")
+	query(t, dst, "postgres", ours, "0")
+	if _, err := conn.Exec(t.Context(), "ROLLBACK PREPARED 'half'"); err != nil {
+		t.Fatal(err)
+	}
+	// force ends the session and drops the slot; nothing else is missed by these options.
+	ok(t, p.Restore("@dst", snapshot, "-o", "force=true", "-o", "no_owner=true", "-o", "no_privileges=true", "-o", "no_tablespaces=true"))
+	query(t, dst, "shop", countT, "0")
+	query(t, dst, "postgres", "SELECT count(*) FROM pg_replication_slots", "0")
+
+	// A role that is no superuser.
+	dst.Exec(t, "postgres", "CREATE ROLE maker LOGIN CREATEDB PASSWORD 'makes'")
+	mine := []string{"-o", "no_owner=true", "-o", "no_privileges=true", "-o", "no_tablespaces=true"}
+	p.DestinationAdd("maker", dst.URLFor("maker", "makes", ""), dst.BinDirOption(), "recreate=true", "no_globals=true")
+	failed(t, p.Restore("@maker", snapshot, mine...), "may neither rename nor drop")
+	dst.Exec(t, "postgres", "ALTER DATABASE shop OWNER TO maker")
+	ok(t, p.Restore("@maker", snapshot, mine...))
+	query(t, dst, "postgres", "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'shop'", "maker")
+	query(t, dst, "postgres", ours, "0")
+}
+
+// The publisher of a subscription in the old database hears nothing.
+func TestRecreateSubscribed(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
+	r := newReplaced(t)
+	publisher := harness.Start(t, harness.Conf("wal_level = logical"))
+	publisher.Exec(t, "postgres", "CREATE TABLE t (x int); CREATE PUBLICATION p FOR TABLE t")
+	r.server.Exec(t, "shop", "CREATE SUBSCRIPTION sub CONNECTION "+harness.Literal(publisher.URL("postgres"))+" PUBLICATION p")
+	r.plakar.MustRestore("@dst", r.plakar.Snapshots()[0])
+	query(t, r.server, "shop", countT, "0")
+	query(t, r.server, "postgres", ours, "0")
+	query(t, r.server, "postgres", "SELECT count(*) FROM pg_subscription", "0")
+	query(t, publisher, "postgres", "SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'sub'", "sub")
+}
+
+// Several databases are replaced at once, and no restore takes another's new database for a leftover.
+func TestRecreateSeveral(t *testing.T) {
+	t.Parallel()
+	server, p := harness.Start(t), harness.NewPlakar(t)
+	databases := []string{"a", "b", "c", "d", "e", `with "quotes"`, strings.Repeat("ü", 31)}
+	for _, name := range databases {
+		server.Exec(t, "postgres", "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
+		server.Exec(t, name, "CREATE TABLE t AS SELECT g AS x FROM generate_series(1, 20) g")
+	}
+	p.SourceAdd("mypg", server.URL(""), server.BinDirOption())
+	p.DestinationAdd("dst", server.URL(""), server.BinDirOption(), "recreate=true", "no_globals=true", "jobs=3")
+	snapshot := p.MustBackup("@mypg")
+	for _, name := range databases {
+		server.Exec(t, name, "DROP TABLE t")
+	}
+	for range 2 {
+		ok(t, p.Restore("@dst", snapshot))
+		for _, name := range databases {
+			query(t, server, name, countT, "20")
+		}
+		query(t, server, "postgres", ours, "0")
+	}
 }

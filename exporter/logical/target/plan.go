@@ -27,11 +27,11 @@ func Decide(o *options.Export, source, target string, exists bool) (Plan, error)
 		return Plan{}, errors.New("it does not exist\nhint: clean and data_only restore into a database that is there; create it, or use recreate=true")
 	case !exists:
 		return Plan{Create: true, Properties: true}, nil
-	case o.Recreate && !maintenance:
+	case o.Recreates() && !maintenance:
 		return Plan{Replace: true, Properties: true}, nil
 	default:
 		return Plan{
-			Clean:      o.Clean || o.Recreate,
+			Clean:      o.Clean || o.Recreates(),
 			Properties: maintenance && source == target && !o.DataOnly,
 		}, nil
 	}

@@ -23,6 +23,8 @@ type Database struct {
 	Properties Properties // none unless Plan.Properties
 	Info       conninfo.Info
 	HasTables  bool // before anything was restored
+	// Replacement is not nil if this database is to take the place of another one, when it is complete.
+	Replacement *Replacement
 }
 
 // Dump is a dump, or the first part of one.
@@ -31,6 +33,9 @@ type Dump struct {
 	Database string // that it was made of
 	Parted   bool   // it has several files
 	NoPublic bool   // its database had no schema public
+
+	Roles, Tablespaces map[string]bool // that it needs, in its encoding
+	Size               int64           // of the database that was saved, in bytes; 0: not known
 }
 
 // errNotCleaned refuses to clean for a parted dump: the tables are created anew by the
@@ -56,7 +61,7 @@ func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump
 			return nil, err
 		}
 	}
-	if err := d.execute(ctx, s, o, dump.Parted); err != nil {
+	if err := d.execute(ctx, s, o, &dump); err != nil {
 		return d, err
 	}
 	if dump.NoPublic && (d.Create || d.Replace) {
@@ -96,19 +101,33 @@ func isASCII(text string) bool {
 }
 
 // execute does what is planned.
-func (d *Database) execute(ctx context.Context, s *server.Server, o *options.Export, parted bool) (err error) {
+func (d *Database) execute(ctx context.Context, s *server.Server, o *options.Export, dump *Dump) (err error) {
 	switch {
 	case d.Replace:
-		err = replaceDatabase(ctx, s, d.Name, &d.Properties, o.Force)
+		err = d.replace(ctx, s, o, dump)
 	case d.Create:
 		err = d.create(ctx, s)
 	default:
 		d.HasTables, err = hasTables(ctx, s, d.Name)
-		if err == nil && parted && d.Clean && d.HasTables {
+		if err == nil && dump.Parted && d.Clean && d.HasTables {
 			err = errNotCleaned
 		}
 	}
 	return err
+}
+
+// replace makes a new database. It is d from now on, unless the old one has gone already.
+func (d *Database) replace(ctx context.Context, s *server.Server, o *options.Export, dump *Dump) error {
+	r, err := beginReplacement(ctx, s, o, d, dump)
+	if err != nil || r == nil {
+		return err
+	}
+	if o.Recreate == options.RecreateFirst {
+		return r.First(ctx)
+	}
+	d.Name, d.Replacement = r.name, r
+	d.Info = s.Info.WithDatabase(d.Name)
+	return nil
 }
 
 func (d *Database) create(ctx context.Context, s *server.Server) error {

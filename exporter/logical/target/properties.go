@@ -105,3 +105,11 @@ func (p *Properties) run(ctx context.Context, s *server.Server, statements []sql
 }
 
 func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// literal writes a text as a string constant.
+func literal(text string) string {
+	if strings.Contains(text, `\`) {
+		return `E'` + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(text) + `'`
+	}
+	return `'` + strings.ReplaceAll(text, `'`, `''`) + `'`
+}

@@ -6,18 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
-	"github.com/jackc/pgerrcode"
+	"github.com/dustin/go-humanize"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 // invalidDatabase is the connection limit of a database whose DROP was interrupted: it can
 // only be dropped.
 // Source: DATCONNLIMIT_INVALID_DB in src/include/catalog/pg_database.h
 const invalidDatabase = -2
+
+// ownPrefix begins the names of new databases until they have their own. Rules in pg_hba.conf and
+// of poolers may name it.
+const ownPrefix = "plakar_restore_"
 
 // oldDatabase is the database that is replaced.
 type oldDatabase struct {
@@ -28,118 +34,171 @@ type oldDatabase struct {
 	limit    int  // datconnlimit
 }
 
-// replacement puts a new database in the place of an old one, in an order that loses
-// nothing: the new one is created under a name of ours; one transaction exchanges the
-// names, which waits for sessions in the old one and keeps new ones out; the old one is
-// dropped. Whatever fails or ends before that transaction leaves the old one untouched.
+// Replacement is a new database that is to take the place of an old one, in an order that
+// loses nothing: it is created under a name of ours, and restored; when it is complete, one
+// transaction exchanges the names, and the old one is dropped. Whatever fails or ends before
+// that transaction leaves the old one in place.
 //
-// Under a name of ours nobody may connect, which is how the next run tells what is left
-// behind from a user's database.
-type replacement struct {
+// A comment (see mark) says what a database under a name of ours is. A lock tells
+// whether a restore is at work on it.
+type Replacement struct {
 	server     *server.Server
-	session    *server.Session
 	properties *Properties
+	keep       bool   // the old database is not dropped
 	force      bool   // ends the sessions in the old database
-	pid        string // of the session
-	name       string // of the database, as statements of the session write it
+	name       string // of the new one before it has its own; ASCII
+	away       string // of the old one after it has lost its own, as statements of the session write it
 	old        oldDatabase
-	newName    string // of the new one before it has its own
-	oldName    string // of the old one after it has lost its own
+	lock       *pgx.Conn // holds the lock; nil when it is over
 }
 
-// replaceDatabase creates a database with the properties in the place of the one that is
-// called name.
-func replaceDatabase(ctx context.Context, s *server.Server, name string, p *Properties, force bool) error {
-	return s.WithSession(ctx, &p.script, func(session *server.Session) error {
-		r := replacement{server: s, session: session, properties: p, force: force, old: oldDatabase{name: name}}
-		return r.run(ctx)
-	})
-}
-
-func (r *replacement) run(ctx context.Context) error {
-	conn := r.session.Conn()
-	var err error
-	if r.name, err = r.session.Name(ctx, r.old.name); err != nil {
-		return fmt.Errorf("recreate: %w", err)
+// beginReplacement creates a database with the properties beside the old one. It returns nil if
+// there was nothing left to replace: the old one could only be dropped.
+func beginReplacement(ctx context.Context, s *server.Server, o *options.Export, d *Database, dump *Dump) (*Replacement, error) {
+	r := &Replacement{
+		server: s, properties: &d.Properties, force: o.Force, keep: o.Recreate == options.RecreateKeep,
+		name: ownPrefix + rand.Text(), old: oldDatabase{name: d.Name},
 	}
-	err = conn.QueryRow(ctx, `
-		SELECT pg_catalog.pg_backend_pid()::text, oid, datallowconn, datistemplate, datconnlimit
-		FROM pg_catalog.pg_database WHERE datname = $1`, r.name,
-	).Scan(&r.pid, &r.old.oid, &r.old.connect, &r.old.template, &r.old.limit)
-	if err != nil {
-		return fmt.Errorf("recreate: %w", err)
-	}
-	r.newName, r.oldName = r.ownName(), r.ownName()
-	r.dropLeftovers(ctx)
-	if r.old.limit == invalidDatabase {
-		if _, err := conn.Exec(ctx, "DROP DATABASE "+ident(r.name)); err != nil {
+	err := s.WithSession(ctx, &d.Properties.script, func(session *server.Session) error {
+		name, err := r.findOld(ctx, session)
+		if err != nil {
 			return fmt.Errorf("recreate: %w", err)
 		}
-		return r.session.Run(ctx, r.properties.create.ForDatabase(ident(r.name)))
+		if r.old.limit == invalidDatabase {
+			r.old.oid = 0
+			if _, err := session.Conn().Exec(ctx, "DROP DATABASE "+ident(name)); err != nil {
+				return fmt.Errorf("recreate: %w", err)
+			}
+			return session.Run(ctx, d.Properties.create.ForDatabase(ident(name)))
+		}
+		if err := r.check(ctx, session, o, dump); err != nil {
+			return fmt.Errorf("recreate: %w", err)
+		}
+		r.away = ownPrefix + "old_" + strings.TrimPrefix(r.name, ownPrefix)
+		if r.keep {
+			r.away = beforeName(name)
+		}
+		return r.create(ctx, session, name)
+	})
+	if err != nil {
+		return nil, errors.Join(err, r.release(ctx))
 	}
-	create := r.properties.create.ForDatabase(ident(r.newName))
+	if r.old.oid == 0 {
+		return nil, nil //nolint:nilnil // documented
+	}
+	if o.Recreate != options.RecreateFirst {
+		r.sayRoom(dump.Size)
+	}
+	return r, nil
+}
+
+// findOld reads what there is to be known of the old database, and returns its name as
+// statements of the session write it.
+func (r *Replacement) findOld(ctx context.Context, session *server.Session) (string, error) {
+	name, err := session.Name(ctx, r.old.name)
+	if err != nil {
+		return "", err
+	}
+	return name, session.Conn().QueryRow(ctx, "SELECT oid, datallowconn, datistemplate, datconnlimit FROM pg_catalog.pg_database WHERE datname = $1", name).
+		Scan(&r.old.oid, &r.old.connect, &r.old.template, &r.old.limit)
+}
+
+// create creates the new database, with its mark. As long as that is not there, nobody may
+// connect to it, which is how it is told from a user's.
+func (r *Replacement) create(ctx context.Context, session *server.Session, oldName string) error {
+	if err := r.acquire(ctx); err != nil {
+		return err
+	}
+	create := r.properties.create.ForDatabase(ident(r.name))
 	create.SQL += " ALLOW_CONNECTIONS = false"
-	if err := r.session.Run(ctx, create); err != nil {
-		return errors.Join(fmt.Errorf("creating it anew, the one that is there was left as it is: %w", err), r.rollBack(ctx))
+	if err := session.Run(ctx, create); err != nil {
+		return errors.Join(fmt.Errorf("creating it anew, the one that is there was left as it is: %w", err), r.drop(ctx))
 	}
-	if err := r.exchange(ctx); err != nil {
-		return errors.Join(fmt.Errorf("recreate: %w", err), r.rollBack(ctx))
+	err := mark(ctx, session.Conn(), r.name, incomplete, r.old.oid, oldName)
+	if err == nil {
+		_, err = session.Conn().Exec(ctx, "ALTER DATABASE "+ident(r.name)+" ALLOW_CONNECTIONS true")
 	}
-	// This is not cancelled: half a database would be left. What the server has been told
-	// it does, even when we are gone.
-	if _, err := conn.Exec(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+ident(r.oldName)); err != nil {
-		return errors.Join(fmt.Errorf("recreate: %w", err), r.rollBack(ctx))
+	if err != nil {
+		return errors.Join(fmt.Errorf("creating it anew, the one that is there was left as it is: %w", err), r.drop(ctx))
 	}
 	return nil
 }
 
-// ownName makes a name of ours, with the process ID of the session that made it.
-func (r *replacement) ownName() string { return "plakar_restore_" + r.pid + "_" + rand.Text() }
-
-// dropLeftovers drops what runs left behind that could not undo what they had begun. What
-// a session may still be at work on stays, and so does what this user could not drop.
-func (r *replacement) dropLeftovers(ctx context.Context) {
-	names, err := r.session.Names(ctx, `
-		SELECT datname FROM pg_catalog.pg_database
-		WHERE datname ~ '^plakar_restore_[0-9]+_[A-Z2-7]{26}$' AND NOT datallowconn AND pg_catalog.pg_has_role(datdba, 'USAGE')
-		AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid::text = pg_catalog.split_part(datname, '_', 3))`)
-	for _, name := range names {
-		_, dropErr := r.session.Conn().Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name))
-		err = errors.Join(err, dropErr)
+// sayRoom says what is needed on the server's disk: SQL cannot ask for what is free.
+func (r *Replacement) sayRoom(size int64) {
+	text := fmt.Sprintf("database %q is restored beside the one that is there, as %q: the server needs room for both until then", r.old.name, r.name)
+	if size > 0 {
+		text += fmt.Sprintf(" (the saved one took %s)", humanize.IBytes(uint64(size)))
 	}
-	if err != nil {
-		slog.Warn("dropping what an earlier restore left behind: " + err.Error())
-	}
+	slog.Info(text)
 }
 
-// exchange gives the new database the name of the old one. It fails while others are
-// connected to the old one, unless force ends their sessions.
-func (r *replacement) exchange(ctx context.Context) error {
-	err := r.whileTerminating(ctx, func() error {
-		return swapNames(ctx, r.session.Conn(), r.name, r.oldName, r.newName, true, false)
+// drop drops the new database, which may not be there. The context may have ended.
+func (r *Replacement) drop(ctx context.Context) error {
+	ctx, cancel := shutdown.CleanupContext(ctx)
+	defer cancel()
+	err := r.server.With(ctx, "", func(conn *pgx.Conn) error {
+		if err := waitForDatabases(ctx, conn, r.name); err != nil {
+			return err
+		}
+		if err := endSessions(ctx, conn, r.name); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(r.name))
+		return err
 	})
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.ObjectInUse {
-		err = fmt.Errorf("%w: %s\nhint: it was left as it is; end the sessions that use it and restore again, or let force=true end them", err, pgErr.Detail)
+	if err != nil {
+		return fmt.Errorf("dropping the new database: %w\nhint: DROP DATABASE %s if it is left", err, ident(r.name))
 	}
+	return nil
+}
+
+// state is what a database under a name of ours is.
+type state string
+
+const (
+	incomplete state = "incomplete" // being restored, or what is left of that
+	complete   state = "complete"   // restored; only the exchange failed
+	replaced   state = "replaced"   // the old one, after the exchange
+)
+
+// mark makes the comment that says what the database is: its state, and the OID and name of
+// the one that it is to replace or, with the state replaced, that has replaced it.
+func mark(ctx context.Context, conn *pgx.Conn, name string, s state, oid uint32, of string) error {
+	text := fmt.Sprintf("plakar: %s, for database OID %d: %s", s, oid, ident(of))
+	_, err := conn.Exec(ctx, "COMMENT ON DATABASE "+ident(name)+" IS "+literal(text))
 	return err
 }
 
-// swapNames renames the database away and gives its name to another one, all or nothing.
-// Renaming waits up to 5 s for sessions to end.
-// Source: CountOtherDBBackends in src/backend/storage/ipc/procarray.c
-func swapNames(ctx context.Context, conn *pgx.Conn, name, away, successor string, connect, template bool) error {
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range []string{
-			"ALTER DATABASE " + ident(name) + " RENAME TO " + ident(away),
-			"ALTER DATABASE " + ident(successor) + " RENAME TO " + ident(name),
-			"ALTER DATABASE " + ident(away) + " ALLOW_CONNECTIONS false IS_TEMPLATE false",
-			fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %t IS_TEMPLATE %t", ident(name), connect, template),
-		} {
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return err
-			}
-		}
+// acquire takes the lock of the new database's name, in a session that lasts as long as the
+// restore is at work on it.
+func (r *Replacement) acquire(ctx context.Context) (err error) {
+	if r.lock, err = r.server.Info.Connect(ctx, r.server.Database); err != nil {
+		return err
+	}
+	_, err = r.lock.Exec(ctx, "SELECT pg_catalog.pg_advisory_lock("+lockKey+")", r.name)
+	return err
+}
+
+// lockKey is the key of the lock for a name.
+const lockKey = "pg_catalog.hashtextextended($1, 1886152041)"
+
+// release ends the session that holds the lock.
+func (r *Replacement) release(ctx context.Context) error {
+	if r.lock == nil {
 		return nil
-	})
+	}
+	ctx, cancel := shutdown.CleanupContext(ctx)
+	defer cancel()
+	err := r.lock.Close(ctx)
+	r.lock = nil
+	return err
+}
+
+// Abandon is for a restore that ends without a word of the new database: it stays, and the
+// next restore may drop it.
+func (r *Replacement) Abandon(ctx context.Context) {
+	if r != nil {
+		_ = r.release(ctx)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 // unreachable is a connection string that no publisher answers at: there is no such
@@ -29,7 +30,7 @@ func DropSubscriptions(ctx context.Context, s *server.Server, database string, n
 	}
 	return s.With(ctx, database, func(conn *pgx.Conn) error {
 		rows, _ := conn.Query(ctx, `
-			SELECT subname::text, coalesce(subslotname::text, '') FROM pg_catalog.pg_subscription
+			SELECT subname::text, coalesce(subslotname::text, ''), subenabled FROM pg_catalog.pg_subscription
 			WHERE subname = ANY ($1) AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`, names)
 		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[subscription])
 		if err != nil {
@@ -44,10 +45,74 @@ func DropSubscriptions(ctx context.Context, s *server.Server, database string, n
 	})
 }
 
+// ofOld lists the subscriptions of the old database; any database knows them.
+func (r *Replacement) ofOld(ctx context.Context) (found []subscription, err error) {
+	err = r.server.With(ctx, "", func(conn *pgx.Conn) error {
+		rows, _ := conn.Query(ctx, "SELECT subname::text, coalesce(subslotname::text, ''), subenabled FROM pg_catalog.pg_subscription WHERE subdbid = $1", r.old.oid)
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[subscription])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for subscriptions: %w", err)
+	}
+	return found, nil
+}
+
+// disableSubscriptions keeps the workers of subscriptions out of the old database, which could not be
+// renamed otherwise. It returns those that were enabled.
+func (r *Replacement) disableSubscriptions(ctx context.Context) (enabled []string, err error) {
+	found, err := r.ofOld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, sub := range found {
+		if sub.Enabled {
+			enabled = append(enabled, sub.Name)
+		}
+	}
+	return enabled, r.switchSubscriptions(ctx, enabled, "DISABLE")
+}
+
+// enableSubscriptions undoes disableSubscriptions. The context may have ended.
+func (r *Replacement) enableSubscriptions(ctx context.Context, enabled []string) error {
+	ctx, cancel := shutdown.CleanupContext(ctx)
+	defer cancel()
+	return r.switchSubscriptions(ctx, enabled, "ENABLE")
+}
+
+func (r *Replacement) switchSubscriptions(ctx context.Context, names []string, action string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return r.server.With(ctx, r.old.name, func(conn *pgx.Conn) error {
+		for _, name := range names {
+			if _, err := conn.Exec(ctx, "ALTER SUBSCRIPTION "+ident(name)+" "+action); err != nil {
+				return fmt.Errorf("subscription %q of the old database: %s: %w", name, action, err)
+			}
+		}
+		return nil
+	})
+}
+
+// dropAllSubscriptions drops those of the old database, which has lost its name.
+func (r *Replacement) dropAllSubscriptions(ctx context.Context) error {
+	found, err := r.ofOld(ctx)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	names := make([]string, 0, len(found))
+	for _, sub := range found {
+		names = append(names, sub.Name)
+	}
+	return DropSubscriptions(ctx, r.server, r.away, names)
+}
+
 // subscription is one that is there.
 type subscription struct {
 	Name string
 	Slot string // at the publisher; "" for none
+
+	Enabled bool
 }
 
 func (sub subscription) drop(ctx context.Context, conn *pgx.Conn) error {

@@ -1,0 +1,72 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
+)
+
+// Incomplete ends a restore in which something failed: the old database stays in its place, the new one
+// beside it, with what was restored. Only where the server's disk is full the new one is dropped: what
+// the old one's users need comes first.
+func (r *Replacement) Incomplete(ctx context.Context, why error) error {
+	defer func() { _ = r.release(ctx) }()
+	if r.diskFull(ctx, why) {
+		return errors.Join(fmt.Errorf("%w\nrecreate: the server's disk is full: the new database was dropped, the old one was left as it is\nhint: recreate=first needs no room for both", why), r.drop(ctx))
+	}
+	return fmt.Errorf("%w\nrecreate: the old database was left as it is%s\nit is dropped by the next restore with recreate that succeeds", why, r.byHand(r.old.name, "incomplete"))
+}
+
+// diskFull reports whether the server has no room left. pg_restore does not say the SQLSTATE, and its
+// messages are in the server's language: so the new database is written to.
+func (r *Replacement) diskFull(ctx context.Context, why error) bool {
+	if server.Code(why) == pgerrcode.DiskFull || strings.Contains(why.Error(), "No space left on device") {
+		return true
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	ctx, cancel := shutdown.CleanupContext(ctx)
+	defer cancel()
+	err := r.server.With(ctx, r.name, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "CREATE TEMPORARY TABLE plakar_probe AS SELECT pg_catalog.repeat('x', 2000) FROM pg_catalog.generate_series(1, 2000)")
+		return err
+	})
+	return server.Code(err) == pgerrcode.DiskFull
+}
+
+// sweep drops what earlier restores of the same database left behind, when this one has succeeded. What
+// another restore may be at work on stays, and so does what this user could not drop.
+func (r *Replacement) sweep(ctx context.Context, session *server.Session) {
+	conn := session.Conn()
+	left, err := names(ctx, conn, `
+		SELECT datname FROM pg_catalog.pg_database d
+		WHERE datname ~ '^plakar_restore_(old_)?[A-Z2-7]{26}$' AND pg_catalog.pg_has_role(datdba, 'USAGE') AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE datid = d.oid)
+			AND (pg_catalog.shobj_description(oid, 'pg_database') ~ ('^plakar: (incomplete|replaced), for database OID ' || $1 || ':')
+				OR pg_catalog.shobj_description(oid, 'pg_database') IS NULL AND NOT datallowconn)`, fmt.Sprint(r.old.oid))
+	for _, name := range left {
+		err = errors.Join(err, sweepOne(ctx, conn, name))
+	}
+	if err != nil {
+		slog.Warn("dropping what an earlier restore left behind: " + err.Error())
+	}
+}
+
+// sweepOne drops a database that no restore holds the lock of.
+func sweepOne(ctx context.Context, conn *pgx.Conn, name string) error {
+	var free bool
+	if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock("+lockKey+")", name).Scan(&free); err != nil || !free {
+		return err
+	}
+	_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name))
+	_, unlockErr := conn.Exec(ctx, "SELECT pg_catalog.pg_advisory_unlock("+lockKey+")", name)
+	return errors.Join(err, unlockErr)
+}

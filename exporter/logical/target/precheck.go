@@ -1,0 +1,207 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+)
+
+// patience is how long sessions that are just ending are waited for, as RENAME does.
+// Source: CountOtherDBBackends in src/backend/storage/ipc/procarray.c
+const patience = 5 * time.Second
+
+// check finds out, before anything is touched, what would keep the new database from being
+// complete, or from taking the old one's place. All of that is in one error.
+func (r *Replacement) check(ctx context.Context, session *server.Session, o *options.Export, dump *Dump) error {
+	conn := session.Conn()
+	var found []string
+	for _, look := range []func() ([]string, error){
+		func() ([]string, error) { return r.checkRights(ctx, conn) },
+		func() ([]string, error) { return r.checkSessions(ctx, conn) },
+		func() ([]string, error) { return r.checkHeld(ctx, conn) },
+		func() ([]string, error) { return checkLacking(ctx, conn, o, dump) },
+	} {
+		problems, err := look()
+		if err != nil {
+			return fmt.Errorf("looking for what is in its way: %w", err)
+		}
+		found = append(found, problems...)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s\nthe database was left as it is", strings.Join(found, "\n"))
+}
+
+// checkRights asks whether this role may rename and drop the old database, and make one.
+func (r *Replacement) checkRights(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	var owns, creates bool
+	err := conn.QueryRow(ctx, `
+		SELECT pg_catalog.pg_has_role(datdba, 'USAGE'), (SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+		FROM pg_catalog.pg_database WHERE oid = $1`, r.old.oid).Scan(&owns, &creates)
+	var problems []string
+	if !owns {
+		problems = append(problems, "this role may neither rename nor drop the database: it is not its owner, nor a member of that")
+	}
+	if !creates {
+		problems = append(problems, "this role may not create databases (CREATEDB)")
+	}
+	return problems, err
+}
+
+// checkSessions looks for sessions in the old database, unless they are ended.
+func (r *Replacement) checkSessions(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	if r.force {
+		return nil, nil
+	}
+	var count int
+	for begun := time.Now(); ; {
+		err := conn.QueryRow(ctx, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND backend_type = 'client backend'", r.old.oid).Scan(&count)
+		if err != nil || count == 0 {
+			return nil, err
+		}
+		if time.Since(begun) > patience {
+			break
+		}
+		if err := sleep(ctx, pollTime); err != nil {
+			return nil, err
+		}
+	}
+	noun := "session"
+	if count > 1 {
+		noun += "s"
+	}
+	return []string{fmt.Sprintf("it is being accessed by other users: %d other %s\nhint: end the sessions that use it and restore again, or let force=true end them", count, noun)}, nil
+}
+
+// checkHeld looks for what else keeps the old database from being renamed, or is lost
+// with it.
+func (r *Replacement) checkHeld(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	prepared, err := names(ctx, conn, "SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = (SELECT datname FROM pg_catalog.pg_database WHERE oid = $1)", r.old.oid)
+	if err != nil {
+		return nil, err
+	}
+	slots, err := names(ctx, conn, "SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE datoid = $1", r.old.oid)
+	if err != nil {
+		return nil, err
+	}
+	var problems []string
+	if len(prepared) > 0 {
+		problems = append(problems, "it has prepared transactions: "+quoted(prepared)+"\nhint: COMMIT PREPARED or ROLLBACK PREPARED them")
+	}
+	if len(slots) > 0 && !r.force && !r.keep {
+		problems = append(problems, "it has logical replication slots, which would be dropped with it: "+quoted(slots)+"\nhint: drop them, or let force=true do it")
+	}
+	return problems, nil
+}
+
+// checkLacking looks for what the dump needs and the server lacks.
+func checkLacking(ctx context.Context, conn *pgx.Conn, o *options.Export, dump *Dump) ([]string, error) {
+	extensions, methods := make(map[string]bool), make(map[string]bool)
+	for n := range dump.TOC.Entries {
+		e := &dump.TOC.Entries[n]
+		if e.Desc == "EXTENSION" {
+			extensions[e.Tag] = true
+		}
+		if e.TableAM != "" {
+			methods[e.TableAM] = true
+		}
+		if e.Desc == "ACCESS METHOD" {
+			delete(methods, e.Tag) // the dump creates it
+		}
+	}
+	tablespaces := dump.Tablespaces
+	if o.NoTablespaces {
+		tablespaces = nil
+	}
+	var problems []string
+	for _, kind := range []struct {
+		what, hint, sql string
+		wanted          map[string]bool
+	}{
+		{"extension", "install it on the server", "pg_catalog.pg_available_extensions WHERE name = wanted", extensions},
+		{"role", "restore it with globals=all or globals=missing, create it, or use no_owner=true and no_privileges=true", "pg_catalog.pg_roles WHERE rolname = wanted", dump.Roles},
+		{"tablespace", "create it, or use no_tablespaces=true", "pg_catalog.pg_tablespace WHERE spcname = wanted", tablespaces},
+		{"access method", "install the extension that it comes from", "pg_catalog.pg_am WHERE amname = wanted", methods},
+	} {
+		lacking, err := names(ctx, conn, "SELECT wanted FROM pg_catalog.unnest($1::text[]) AS wanted WHERE NOT EXISTS (SELECT FROM "+kind.sql+") ORDER BY 1", keys(kind.wanted))
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range lacking {
+			problems = append(problems, fmt.Sprintf("%s %q does not exist here, and the dump needs it", kind.what, name))
+		}
+		if len(lacking) > 0 {
+			problems[len(problems)-1] += "\nhint: " + kind.hint
+		}
+	}
+	return problems, nil
+}
+
+func keys(set map[string]bool) []string {
+	list := make([]string, 0, len(set))
+	for name := range set {
+		if name != "" && name != "public" {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func names(ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]string, error) {
+	rows, _ := conn.Query(ctx, sql, args...)
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+func quoted(list []string) string {
+	all := make([]string, 0, len(list))
+	for _, name := range list {
+		all = append(all, fmt.Sprintf("%q", name))
+	}
+	return strings.Join(all, ", ")
+}
+
+// pollTime is how often it is looked whether something has happened.
+const pollTime = 50 * time.Millisecond
+
+// sleep waits, unless the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// waitForDatabases waits until no session creates, renames or drops a database of that name any
+// more: the outcome of a statement that was cancelled is not known before.
+func waitForDatabases(ctx context.Context, conn *pgx.Conn, name string) error {
+	for {
+		var busy bool
+		err := conn.QueryRow(ctx, `
+			SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() AND pg_catalog.strpos(query, $1) > 0
+				AND (state = 'active' OR state LIKE 'idle in %'))`, name).Scan(&busy)
+		if err != nil || !busy {
+			return err
+		}
+		if err := sleep(ctx, pollTime); err != nil {
+			return err
+		}
+	}
+}
+
+// endSessions ends the sessions in a database. Processes of the server itself have no user, and do
+// not stand in the way.
+func endSessions(ctx context.Context, conn *pgx.Conn, name string) error {
+	_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL", name)
+	return err
+}
