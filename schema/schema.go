@@ -31,6 +31,7 @@ func Connectors() []Connector {
 		{"postgres+aws", "exporter", options.ExportAWS{}},
 		{"postgres+bin", "importer", options.Physical{}},
 		{"postgres+bin", "exporter", options.PhysicalRestore{}},
+		{"postgres+check", "exporter", options.Check{}},
 	}
 }
 

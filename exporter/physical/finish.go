@@ -33,6 +33,9 @@ func (r *restore) finish(ctx context.Context) error {
 	if err := r.persist(); err != nil {
 		return err
 	}
+	if r.quiet {
+		return nil
+	}
 	for _, text := range r.warnings {
 		slog.Warn(text)
 	}

@@ -46,17 +46,20 @@ func DecodePhysicalRestore(settings map[string]string) (PhysicalRestore, error) 
 
 // Directory is the data directory that Location names: absolute, or beginning with "./"
 // or "../", which is relative to where plakar runs.
-func (o *PhysicalRestore) Directory() (string, error) {
-	_, path, ok := strings.Cut(o.Location, ":")
+func (o *PhysicalRestore) Directory() (string, error) { return directory("postgres+bin", o.Location) }
+
+// directory is the directory that a location names.
+func directory(protocol, location string) (string, error) {
+	_, path, ok := strings.Cut(location, ":")
 	path = strings.TrimPrefix(path, "//")
-	const accepted = "use postgres+bin:///absolute/path, postgres+bin://./relative or postgres+bin://../relative"
+	accepted := fmt.Sprintf("use %[1]s:///absolute/path, %[1]s://./relative or %[1]s://../relative", protocol)
 	switch {
 	case !ok || path == "":
 		return "", fmt.Errorf("option \"location\": it names no directory: %s", accepted)
 	case filepath.IsAbs(path), strings.HasPrefix(path, "./"), strings.HasPrefix(path, "../"), path == ".", path == "..":
 		return filepath.Clean(path), nil
 	}
-	return "", fmt.Errorf("option \"location\": %q is not a path of a directory: %s\nhint: is a slash missing, for postgres+bin:///%s?", path, accepted, path)
+	return "", fmt.Errorf("option \"location\": %q is not a path of a directory: %s\nhint: is a slash missing, for %s:///%s?", path, accepted, protocol, path)
 }
 
 // TablespaceMap returns the directories by what stands before "=": a tablespace's name,

@@ -1,11 +1,13 @@
 package pgtools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,6 +21,15 @@ const (
 	PgDumpall    = "pg_dumpall"
 	PgRestore    = "pg_restore"
 	PgBasebackup = "pg_basebackup"
+	PgAmcheck    = "pg_amcheck"
+)
+
+// The programs of a server.
+const (
+	Postgres      = "postgres"
+	Initdb        = "initdb"
+	PgCtl         = "pg_ctl"
+	PgControldata = "pg_controldata"
 )
 
 // Installation is a directory with client tools of one version.
@@ -64,6 +75,14 @@ func (f *Finder) Find(ctx context.Context, serverMajor, atLeast int, tools ...st
 // Find is Find of a Finder that is used once.
 func Find(ctx context.Context, binDir string, serverMajor, atLeast int, tools ...string) (Installation, error) {
 	return NewFinder(binDir).Find(ctx, serverMajor, atLeast, tools...)
+}
+
+// Installed lists the installations that have all the tools, the oldest version first. That
+// there is none is an error.
+func (f *Finder) Installed(ctx context.Context, tools ...string) ([]Installation, error) {
+	sets, err := f.installed(ctx, tools)
+	slices.SortFunc(sets, func(a, b Installation) int { return cmp.Compare(a.Major, b.Major) })
+	return slices.CompactFunc(sets, func(a, b Installation) bool { return a.Major == b.Major }), err
 }
 
 // choose picks the oldest set that is not older than major.

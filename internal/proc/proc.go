@@ -18,6 +18,12 @@ type Command struct {
 	Path string
 	Args []string // without the program's name
 	Env  []string // the whole environment
+	Dir  string   // working directory; "" for our own
+
+	// User is whom the process runs as; nil for our own user. Only root can choose.
+	User *User
+	// StopSignal asks the process to end; 0 is SIGTERM.
+	StopSignal syscall.Signal
 
 	// Stdin is what the process reads; nil for nothing. An error of its own,
 	// other than io.EOF, stops the process and becomes the process' error.
@@ -31,6 +37,9 @@ type Command struct {
 	// another goroutine, and is kept for the Error all the same; nil for nothing.
 	OnStderrLine func(line string)
 }
+
+// User is a user and group. A process that runs as one is in no other group.
+type User struct{ UID, GID int }
 
 // Name is the program's name without its directory.
 func (c Command) Name() string { return filepath.Base(c.Path) }

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,11 +47,14 @@ type process struct {
 func start(ctx context.Context, c Command, stdout *os.File, onLine func(string)) (*process, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &process{
-		name: c.Name(), stop: syscall.SIGTERM, warn: c.OnStderr,
+		name: c.Name(), stop: cmp.Or(c.StopSignal, syscall.SIGTERM), warn: c.OnStderr,
 		cmd:    exec.Command(c.Path, c.Args...), // #nosec G204 -- argv, no shell
 		stderr: newStderrBuffer(c, onLine), done: make(chan struct{}),
 	}
-	p.cmd.Env, p.cmd.SysProcAttr = c.Env, attributes(p.stop)
+	p.cmd.Env, p.cmd.Dir, p.cmd.SysProcAttr = c.Env, c.Dir, attributes(p.stop)
+	if c.User != nil {
+		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(c.User.UID), Gid: uint32(c.User.GID)} // #nosec G115 -- of 32 bits
+	}
 	if stdout != nil {
 		p.cmd.Stdout = stdout
 	}

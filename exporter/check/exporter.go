@@ -1,0 +1,296 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/PlakarKorp/kloset/connectors"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
+)
+
+// Exporter proves that a snapshot can be restored. It implements plugin.Target.
+type Exporter struct {
+	protocol string
+	options  options.Check
+	parent   string // absolute
+	report   *Report
+
+	ctx      context.Context    //nolint:containedctx // of the whole proof, with its time limit
+	cancel   context.CancelFunc // ends it
+	held     *record            // the directory "/", until it is known what follows
+	way      way                // nil before
+	scratch  *scratch           // nil before
+	reported bool
+}
+
+var _ plugin.Target = (*Exporter)(nil)
+
+// way is how a snapshot is restored and looked at.
+type way interface {
+	// restore restores a record.
+	restore(ctx context.Context, r *record) error
+	// finish restores what is left, and returns a check of a server that accepts connections.
+	finish(ctx context.Context) (*check, error)
+	// compare says what differs in a database from what the snapshot has.
+	compare(database string, found *content, d *Database) error
+	// abort ends what goes on in the background.
+	abort()
+}
+
+// record is one of a snapshot with its content, nil for none.
+type record struct {
+	*connectors.Record
+	content io.Reader
+	ack     func(error)
+}
+
+// New returns the exporter that the settings describe. It touches nothing.
+func New(protocol string, settings map[string]string, _ []string) (plugin.Target, error) {
+	o, err := options.DecodeCheck(settings)
+	if err != nil {
+		return nil, err
+	}
+	parent, err := o.Directory()
+	if err != nil {
+		return nil, err
+	}
+	// plakar starts its plugins where it was started itself.
+	if parent, err = filepath.Abs(parent); err != nil {
+		return nil, fmt.Errorf("option \"location\": %w", err)
+	}
+	if o.Report != "" {
+		if o.Report, err = filepath.Abs(o.Report); err != nil {
+			return nil, fmt.Errorf("option \"report\": %w", err)
+		}
+	}
+	return &Exporter{protocol: protocol, options: o, parent: parent, report: newReport(o.Level)}, nil
+}
+
+// Origin implements plugin.Target.
+func (e *Exporter) Origin() string { return e.parent }
+
+// Type implements plugin.Target.
+func (e *Exporter) Type() string { return e.protocol }
+
+// Ping implements plugin.Target: it looks at the directory and for server programs, and says
+// of which versions there are some.
+func (e *Exporter) Ping(ctx context.Context) error {
+	if _, err := e.place(); err != nil {
+		return err
+	}
+	all, err := pgtools.NewFinder(e.options.PgBinDir).Installed(ctx, needed(e.options.Level)...)
+	if err != nil {
+		return fmt.Errorf("no PostgreSQL server is installed here that a snapshot could be restored into: %w\nhint: install that of the snapshot's version (Debian, Ubuntu: postgresql-17), or set pg_bin_dir to its directory", err)
+	}
+	have := make([]string, 0, len(all))
+	for _, s := range all {
+		have = append(have, s.Version)
+	}
+	slog.Info("snapshots of these versions can be checked here: PostgreSQL " + strings.Join(have, ", "))
+	return nil
+}
+
+// place checks what the options name.
+func (e *Exporter) place() (place, error) {
+	if e.options.Report != "" {
+		dir := filepath.Dir(e.options.Report)
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return place{}, fmt.Errorf("option \"report\": %s is not a directory that exists", dir)
+		}
+	}
+	return findPlace(e.parent, e.options.Owner)
+}
+
+// errTimeout is why a proof ends that takes longer than the option timeout allows.
+var errTimeout = errors.New("option \"timeout\": the check took longer")
+
+// Restore implements plugin.Target.
+func (e *Exporter) Restore(ctx context.Context, r *connectors.Record, content io.Reader, ack func(error)) error {
+	if e.ctx == nil {
+		e.begin(ctx)
+	}
+	noted := func(err error) {
+		e.report.problem(err)
+		ack(err)
+	}
+	if content != nil {
+		content = &limitedReader{e.ctx, content}
+	}
+	err := e.take(&record{r, content, noted})
+	if err == nil && e.ctx.Err() != nil {
+		err = context.Cause(e.ctx)
+	}
+	if err != nil {
+		e.report.problem(err)
+		return errors.Join(err, e.conclude())
+	}
+	return nil
+}
+
+// begin starts the clock.
+func (e *Exporter) begin(ctx context.Context) {
+	if e.options.Timeout > 0 {
+		e.ctx, e.cancel = context.WithTimeoutCause(ctx, e.options.Timeout, fmt.Errorf("%w than %s", errTimeout, e.options.Timeout))
+	} else {
+		e.ctx, e.cancel = context.WithCancel(ctx)
+	}
+}
+
+// limitedReader is content that ends with the time limit.
+type limitedReader struct {
+	ctx context.Context //nolint:containedctx // as above
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (l *limitedReader) Read(p []byte) (int, error) {
+	if l.ctx.Err() != nil {
+		return 0, context.Cause(l.ctx)
+	}
+	return l.r.Read(p)
+}
+
+// take restores a record.
+func (e *Exporter) take(r *record) error {
+	if r.Pathname == recordname.Manifest && r.content != nil {
+		if err := e.readManifest(r); err != nil {
+			return err
+		}
+	}
+	if e.way != nil {
+		return e.way.restore(e.ctx, r)
+	}
+	if e.held == nil && r.Pathname == "/" {
+		e.held = r
+		return nil
+	}
+	if err := e.choose(r); err != nil {
+		return err
+	}
+	if e.held != nil {
+		if err := e.way.restore(e.ctx, e.held); err != nil {
+			return err
+		}
+	}
+	return e.way.restore(e.ctx, r)
+}
+
+// choose finds out what the snapshot is: the first name tells.
+func (e *Exporter) choose(first *record) (err error) {
+	p, err := e.place()
+	if err != nil {
+		return err
+	}
+	kind := "physical"
+	if name := strings.TrimPrefix(first.Pathname, "/"); len(name) > 5 && name[5] == '-' && strings.Trim(name[:5], "0123456789") == "" {
+		kind = "logical"
+	}
+	e.report.Snapshot.Kind = &kind
+	base := &check{options: &e.options, report: e.report, progress: new(progress), make: func() (*scratch, error) {
+		var err error
+		e.scratch, err = makeScratch(p)
+		return e.scratch, err
+	}}
+	if kind == "logical" {
+		return errors.New("logical snapshots (postgres://) cannot be checked yet")
+	}
+	e.way, err = newPhysical(e.ctx, base, first)
+	return err
+}
+
+// readManifest reads manifest.json, whose content stays to be restored.
+func (e *Exporter) readManifest(r *record) error {
+	text, err := io.ReadAll(r.content)
+	if err != nil {
+		return err
+	}
+	r.content = bytes.NewReader(text)
+	document, err := manifest.Read(bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	hash := hex.EncodeToString(sum[:])
+	s := &e.report.Snapshot
+	s.ManifestSHA256, s.CreatedAt, s.Host, s.Port = &hash, &document.CreatedAt, &document.Host, &document.Port
+	s.ServerVersion, s.SystemIdentifier = document.ServerVersion, document.ClusterSystemIdentifier
+	e.report.document = document
+	return nil
+}
+
+// Finish implements plugin.Target: it succeeds only if the proof does.
+func (e *Exporter) Finish(ctx context.Context) error {
+	if e.way == nil {
+		e.report.problem(errors.New("plakar sent nothing to check"))
+		return e.conclude()
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	e.report.problem(e.check(e.ctx))
+	return e.conclude()
+}
+
+// check finishes the restore and looks at what is there.
+func (e *Exporter) check(ctx context.Context) error {
+	c, err := e.way.finish(ctx)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, e.way)
+}
+
+// conclude reports, once, and returns an error unless the proof succeeded.
+func (e *Exporter) conclude() error {
+	if e.reported {
+		return nil
+	}
+	e.reported = true
+	e.report.end()
+	fmt.Fprint(os.Stderr, e.report.Text())
+	err := e.report.write(e.options.Report)
+	if n := len(e.report.Problems); n > 0 {
+		text := e.report.Problems[0]
+		if n > 1 {
+			text += fmt.Sprintf(" (and %d more problems, in the report)", n-1)
+		}
+		err = errors.Join(fmt.Errorf("the snapshot did not pass the check: %s", text), err)
+	}
+	return err
+}
+
+// Abort implements plugin.Target.
+func (e *Exporter) Abort() {
+	if e.way != nil {
+		e.way.abort()
+	}
+	e.report.problem(errors.New("the check was cut off before its end"))
+	if err := e.conclude(); err != nil && e.ctx != nil && e.ctx.Err() == nil {
+		slog.Error(err.Error())
+	}
+}
+
+// Close implements plugin.Target: nothing is left.
+func (e *Exporter) Close(ctx context.Context) error {
+	if e.cancel != nil {
+		e.cancel()
+	}
+	if e.scratch == nil {
+		return nil
+	}
+	return e.scratch.remove(ctx)
+}

@@ -1,0 +1,161 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"time"
+
+	"github.com/PlakarKorp/integration-postgresql/exporter/physical"
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
+	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
+	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+)
+
+// versionPath is the path of the file that has the major version, the first one of a
+// physical snapshot.
+const versionPath = "/PG_VERSION"
+
+// maxVersion is how long it may be, in bytes.
+const maxVersion = 64
+
+// spare is the room for what a server writes while it recovers and is read, in bytes.
+const spare = 64 << 20
+
+// physicalWay restores a data directory and starts it.
+type physicalWay struct {
+	*check
+	target plugin.Target
+	began  time.Time
+}
+
+// newPhysical looks for the server's programs, and makes the scratch directory when they are
+// there.
+func newPhysical(ctx context.Context, c *check, first *record) (*physicalWay, error) {
+	if first.Pathname != versionPath || first.content == nil {
+		return nil, fmt.Errorf("the snapshot begins with %q: a check takes a whole snapshot of postgres+bin:// or postgres://, without a path behind it", first.Pathname)
+	}
+	text, err := io.ReadAll(io.LimitReader(first.content, maxVersion))
+	if err != nil {
+		return nil, err
+	}
+	first.content = bytes.NewReader(text)
+	major, err := pgversion.Major(string(text))
+	if err != nil {
+		return nil, err
+	}
+	if major < firstMajor {
+		return nil, fmt.Errorf("the snapshot is of PostgreSQL %s: a check needs version %d or newer", bytes.TrimSpace(text), firstMajor)
+	}
+	tools, err := findServer(ctx, c.options, major, false)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.make()
+	if err != nil {
+		return nil, err
+	}
+	c.server = &server{scratch: s, tools: tools}
+	settings := map[string]string{"location": "postgres+bin://" + s.path(dataName)}
+	if s.as != nil {
+		settings["owner"] = fmt.Sprintf("%d:%d", s.user.UID, s.user.GID)
+	}
+	target, err := physical.New("postgres+bin", settings, nil)
+	if err != nil {
+		return nil, err
+	}
+	target.(*physical.Exporter).SetQuiet()
+	slog.Info(fmt.Sprintf("restoring into %s, for PostgreSQL %s", s.dir, tools.Version))
+	return &physicalWay{check: c, target: target, began: time.Now()}, nil
+}
+
+func (p *physicalWay) restore(ctx context.Context, r *record) error {
+	if err := p.target.Restore(ctx, r.Record, r.content, r.ack); err != nil {
+		return err
+	}
+	if r.Pathname != "/"+replication.ManifestName {
+		return nil
+	}
+	// It comes before what takes room.
+	var size sizes
+	f, err := os.Open(p.server.path(dataName + r.Pathname))
+	if err != nil {
+		return err
+	}
+	err = backupmanifest.Read(f, &size)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	text, err := p.server.checkRoom(size.bytes + spare)
+	if err == nil {
+		slog.Info(text)
+	}
+	return err
+}
+
+// sizes adds up the sizes in a backup manifest.
+type sizes struct{ bytes uint64 }
+
+// File implements backupmanifest.Handler.
+func (s *sizes) File(f backupmanifest.File) {
+	if f.Size != nil && *f.Size > 0 && s.bytes < math.MaxInt64 {
+		s.bytes += uint64(*f.Size) // #nosec G115 -- not negative
+	}
+}
+
+// SystemIdentifier implements backupmanifest.Handler.
+func (s *sizes) SystemIdentifier(string) {}
+
+// WALRanges implements backupmanifest.Handler.
+func (s *sizes) WALRanges([]backupmanifest.WALRange) {}
+
+func (p *physicalWay) finish(ctx context.Context) (*check, error) {
+	if err := p.target.Finish(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.target.Close(ctx); err != nil {
+		return nil, err
+	}
+	p.report.step("restore", p.began)
+	began := time.Now()
+	defer func() { p.report.step("start", began) }()
+	s := p.server
+	if err := s.prepareFiles(); err != nil {
+		return nil, err
+	}
+	limits, err := s.findLimits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	settings := func(config string) []setting { return settingsOf(s.scratch, config, p.options.Jobs, limits) }
+	config, libraries, problem := s.configuration(ctx, settings)
+	p.report.problem(problem)
+	where := "generated"
+	if config == s.ownConfig() {
+		where = "backup"
+	}
+	p.report.Configuration = &where
+	slog.Info(fmt.Sprintf("starting PostgreSQL %s, which recovers", s.tools.Version))
+	missing, err := s.startWithout(ctx, settings(config), libraries)
+	for _, name := range missing {
+		p.report.problem(fmt.Errorf("shared_preload_libraries asks for %q, which is not installed on this machine%s: the server was started without", name, packageHint(name, s.tools.Major)))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starting the server: %w", err)
+	}
+	roles, databases := superusers(p.report.document)
+	return p.check, s.dial(ctx, roles, databases)
+}
+
+func (p *physicalWay) compare(_ string, _ *content, d *Database) error {
+	estimates(p.report.document, d)
+	return nil
+}
+
+func (p *physicalWay) abort() { p.target.Abort() }

@@ -1,0 +1,240 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
+	"github.com/PlakarKorp/integration-postgresql/internal/proc"
+)
+
+// limits are settings of the original that the server needs again.
+type limits struct {
+	preparedTransactions int
+	locks                int
+}
+
+// server is a scratch server.
+type server struct {
+	*scratch
+	tools pgtools.Installation
+	info  conninfo.Info // of the superuser who connects
+
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when err is set
+	err    error
+
+	log serverLog
+}
+
+// environment is that of the server's programs: nothing of plakar's gets there.
+func environment() []string {
+	env := []string{"LC_ALL=C", "TZ=UTC"}
+	for _, name := range []string{"PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"} {
+		if value, set := os.LookupEnv(name); set {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// command is one of a program of the server, as its user.
+func (s *server) command(tool string, args ...string) proc.Command {
+	return proc.Command{Path: s.tools.Path(tool), Args: args, Env: environment(), Dir: s.dir, User: s.as}
+}
+
+// findLimits reads the limits that the original had.
+func (s *server) findLimits(ctx context.Context) (limits, error) {
+	out, err := proc.Output(ctx, s.command(pgtools.PgControldata, s.path(dataName)))
+	if err != nil {
+		return limits{}, err
+	}
+	var l limits
+	for line := range strings.Lines(out) {
+		name, value, _ := strings.Cut(line, ":")
+		n, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil {
+			continue
+		}
+		switch name {
+		case "max_prepared_xacts setting":
+			l.preparedTransactions = n
+		case "max_locks_per_xact setting":
+			l.locks = n
+		}
+	}
+	return l, nil
+}
+
+// errEnded is for a server that ended before it was ready.
+var errEnded = errors.New("the server ended before it accepted connections")
+
+// start starts the server and returns when it accepts connections. The server ends with ctx,
+// or with stop.
+func (s *server) start(ctx context.Context, all []setting) error {
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	s.done = make(chan struct{})
+	s.log.reset()
+	c := s.command(pgtools.Postgres, arguments(s.path(dataName), s.tools.Major, all)...)
+	// On SIGQUIT it ends at once. What it has not written is not needed.
+	c.StopSignal, c.OnStderrLine = syscall.SIGQUIT, s.log.line
+	ended := make(chan error, 1)
+	go func() { ended <- proc.Run(ctx, c) }()
+	select {
+	case <-s.log.ready():
+	case err := <-ended:
+		s.cancel(nil)
+		return s.failed(ctx, err)
+	}
+	go func() {
+		s.err = <-ended
+		close(s.done)
+	}()
+	return nil
+}
+
+// failed says why the server did not start.
+func (s *server) failed(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	if said := s.log.worst(); len(said) > 0 {
+		return fmt.Errorf("%w: %s", errEnded, strings.Join(said, "; "))
+	}
+	return errors.Join(errEnded, err)
+}
+
+// stop ends the server. It returns when it has ended.
+func (s *server) stop() {
+	if s.done == nil {
+		return
+	}
+	s.cancel(nil)
+	<-s.done
+}
+
+// connection describes a connection of a role.
+func (s *server) connection(role string) (conninfo.Info, error) {
+	// A library that the settings of a role or database name may be missing here.
+	options_ := "-c session_preload_libraries= -c local_preload_libraries="
+	location := "postgres:///?options=" + strings.ReplaceAll(url.QueryEscape(options_), "+", "%20")
+	return conninfo.Parse(options.Connection{
+		Location: location, Host: s.path(socketName), Port: port, Username: role, SSLMode: "disable",
+	}, environment())
+}
+
+// dial connects as the bootstrap superuser, whose number is 10 whatever its name: nothing
+// is closed to it. Some superuser tells its name.
+// Source: BOOTSTRAP_SUPERUSERID in src/include/catalog/pg_authid.dat
+func (s *server) dial(ctx context.Context, superusers, databases []string) error {
+	databases = slices.Concat([]string{"postgres", "template1"}, databases)
+	var errs []error
+	for _, role := range slices.Compact(slices.Concat(superusers, []string{"postgres"})) {
+		info, err := s.connection(role)
+		if err != nil {
+			return err
+		}
+		pinned, conn, err := info.Dial(ctx, databases...)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		var first string
+		var canLogin bool
+		err = conn.QueryRow(ctx, "SELECT rolname::text, rolcanlogin FROM pg_catalog.pg_roles WHERE oid = 10").Scan(&first, &canLogin)
+		if err = errors.Join(err, conn.Close(ctx)); err != nil {
+			return err
+		}
+		s.info = pinned
+		if first == role || !canLogin {
+			return nil
+		}
+		if info, err = s.connection(first); err != nil {
+			return err
+		}
+		if pinned, conn, err = info.Dial(ctx, databases...); err != nil {
+			return err
+		}
+		s.info = pinned
+		return conn.Close(ctx)
+	}
+	return fmt.Errorf("no superuser can connect: %w", errors.Join(errs...))
+}
+
+// query asks a question in a database, and gives each row to scan.
+func (s *server) query(ctx context.Context, database, sql string, scan func(pgx.Rows) error, args ...any) error {
+	conn, err := s.info.Connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// serverLog is what a server says, the last of it.
+type serverLog struct {
+	mu       sync.Mutex
+	lines    []string // with an ERROR, FATAL or PANIC
+	accepted chan struct{}
+	once     *sync.Once
+}
+
+// maxLines is how many lines are kept.
+const maxLines = 20
+
+func (l *serverLog) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines, l.accepted, l.once = nil, make(chan struct{}), new(sync.Once)
+}
+
+func (l *serverLog) ready() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.accepted
+}
+
+// line takes a line of the log.
+func (l *serverLog) line(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.Contains(text, "database system is ready to accept connections") {
+		l.once.Do(func() { close(l.accepted) })
+	}
+	for _, level := range []string{"ERROR:", "FATAL:", "PANIC:", "HINT:"} {
+		if strings.HasPrefix(text, level) || strings.Contains(text, " "+level) {
+			l.lines = append(l.lines, strings.Join(strings.Fields(text), " "))
+			l.lines = l.lines[max(0, len(l.lines)-maxLines):]
+			return
+		}
+	}
+}
+
+// worst are the lines with an error.
+func (l *serverLog) worst() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.lines)
+}

@@ -1,0 +1,58 @@
+package options
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Check holds the options of a proof that a snapshot can be restored.
+type Check struct {
+	// Location is the directory below which everything is made; see Directory.
+	Location string `option:"location" doc:"a directory with room for the cluster, below which a scratch server is made and removed again: postgres+check:///absolute/path, postgres+check://./relative or postgres+check://../relative"`
+	// Level is LevelStart, LevelRead or LevelAmcheck.
+	Level string `option:"level" default:"read" enum:"start|read|amcheck" doc:"start: the server accepts connections; read: every row of every table is read once, and counted; amcheck: also pg_amcheck --heapallindexed"`
+	// Owner is "user[:group]", names or numbers, of the scratch server.
+	Owner string `option:"owner" unset:"as root postgres, else who runs it" doc:"user[:group], names or numbers, that the scratch server runs as, with whose rights the snapshot's SQL can run; must be given where a server of the default user is running"`
+	// Databases are those to look into; all that accept connections if it is empty.
+	Databases []string `option:"databases" doc:"the databases to look into; all that accept connections otherwise"`
+	// Jobs is how many databases are looked into at the same time.
+	Jobs int `option:"jobs" unset:"min(4, CPUs)" min:"1" max:"256" doc:"databases that are read at the same time"`
+	// PgBinDir is the directory with the server's programs and the client tools.
+	PgBinDir string `option:"pg_bin_dir" doc:"directory with the programs of the PostgreSQL server and its client tools; otherwise those of the snapshot's version are looked for"`
+	// Timeout is for everything; 0 for no limit.
+	Timeout time.Duration `option:"timeout" doc:"how long everything may take, like 4h; without limit otherwise"`
+	// Report is a file for the result; "" for none.
+	Report string `option:"report" doc:"file for the result as JSON, of which only a complete one takes the place of an older one"`
+}
+
+// What a proof does.
+const (
+	LevelStart   = "start"
+	LevelRead    = "read"
+	LevelAmcheck = "amcheck"
+)
+
+// DecodeCheck reads the settings of a proof.
+func DecodeCheck(settings map[string]string) (Check, error) {
+	var o Check
+	if err := decode(settings, &o); err != nil {
+		return Check{}, err
+	}
+	if o.Jobs == 0 {
+		o.Jobs = min(maxDefaultJobs, runtime.NumCPU())
+	}
+	o.Databases = unquoteNames(o.Databases)
+	slices.Sort(o.Databases)
+	o.Databases = slices.Compact(o.Databases)
+	_, err := o.Directory()
+	if o.Level == LevelStart && len(o.Databases) > 0 {
+		err = errors.Join(err, errors.New("options \"level\" and \"databases\": level=start looks into no database: use level=read or level=amcheck"))
+	}
+	return o, err
+}
+
+// Directory is the directory that Location names: absolute, or beginning with "./" or
+// "../", which is relative to where plakar runs.
+func (o *Check) Directory() (string, error) { return directory("postgres+check", o.Location) }
