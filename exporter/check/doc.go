@@ -2,8 +2,9 @@
 // server that nobody else can reach, reads what is there, reports, and removes everything.
 //
 // The data flow: the first file of the snapshot tells what it is (exporter.go). A physical
-// one goes through exporter/physical into a data directory (physical.go).
-// A server is started
+// one goes through exporter/physical into a data directory (physical.go), a logical one
+// through exporter/logical into a cluster that initdb made (logical.go), and is compared with
+// what its dumps hold (expected.go). A server is started
 // there (server.go, settings.go, library.go), and every database is read (read.go,
 // others.go, amcheck.go). What was found is in a Report (report.go, print.go).
 //

@@ -205,10 +205,11 @@ func (e *Exporter) choose(first *record) (err error) {
 		e.scratch, err = makeScratch(p)
 		return e.scratch, err
 	}}
+	begin := newPhysicalWay
 	if kind == "logical" {
-		return errors.New("logical snapshots (postgres://) cannot be checked yet")
+		begin = newLogicalWay
 	}
-	e.way, err = newPhysical(e.ctx, base, first)
+	e.way, err = begin(e.ctx, base, first)
 	return err
 }
 

@@ -35,9 +35,9 @@ type physicalWay struct {
 	began  time.Time
 }
 
-// newPhysical looks for the server's programs, and makes the scratch directory when they are
+// newPhysicalWay looks for the server's programs, and makes the scratch directory when they are
 // there.
-func newPhysical(ctx context.Context, c *check, first *record) (*physicalWay, error) {
+func newPhysicalWay(ctx context.Context, c *check, first *record) (way, error) {
 	if first.Pathname != versionPath || first.content == nil {
 		return nil, fmt.Errorf("the snapshot begins with %q: a check takes a whole snapshot of postgres+bin:// or postgres://, without a path behind it", first.Pathname)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -125,13 +124,14 @@ func (s *server) stop() {
 	<-s.done
 }
 
+// sessionLocation begins a connection: a library that the settings of a role or database name
+// may be missing here.
+const sessionLocation = "postgres:///?options=-c%20session_preload_libraries%3D%20-c%20local_preload_libraries%3D"
+
 // connection describes a connection of a role.
 func (s *server) connection(role string) (conninfo.Info, error) {
-	// A library that the settings of a role or database name may be missing here.
-	options_ := "-c session_preload_libraries= -c local_preload_libraries="
-	location := "postgres:///?options=" + strings.ReplaceAll(url.QueryEscape(options_), "+", "%20")
 	return conninfo.Parse(options.Connection{
-		Location: location, Host: s.path(socketName), Port: port, Username: role, SSLMode: "disable",
+		Location: sessionLocation, Host: s.path(socketName), Port: port, Username: role, SSLMode: "disable",
 	}, environment())
 }
 
