@@ -24,7 +24,7 @@ const (
 
 // endTime is how long a server has to end after SIGQUIT, on which it ends at once, before
 // SIGKILL.
-const endTime = 5 * time.Second
+const endTime = 2 * time.Second
 
 // IsGuard reports whether a program was started to be a guard: args is os.Args.
 func IsGuard(args []string) bool { return len(args) == 3 && args[1] == guardArg }

@@ -192,9 +192,13 @@ func (s *scratch) room() (uint64, error) {
 	return uint64(fs.Bavail) * uint64(fs.Bsize), nil //nolint:gosec,unconvert // the types differ by system
 }
 
-// remove ends what runs there and removes the directory.
+// remove ends what runs there and removes the directory. When ctx is done, the guard goes on
+// by itself.
 func (s *scratch) remove(ctx context.Context) error {
 	err := s.guard.Release(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = clean(s.dir) // somebody killed it
+	}
 	return errors.Join(err, s.lock.Close())
 }
 

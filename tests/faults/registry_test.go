@@ -92,6 +92,7 @@ func registry() []part {
 		{"During a restore: `postgres://`", true, slices.Concat(restoreFaults, serverFaults, targetFaults, contentFaults)},
 		{"During a backup: `postgres+bin://`", false, bothWays(physicalFaults)},
 		{"During a restore: `postgres+bin://`", true, physicalRestoreFaults},
+		{"During a check: `postgres+check://`", true, slices.Concat(proofFaults, proofEndings())},
 	}
 }
 
