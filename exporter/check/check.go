@@ -28,8 +28,16 @@ type check struct {
 // progressInterval is how often a line says how far it is.
 const progressInterval = 30 * time.Second
 
-// run looks at a server that accepts connections, as the level says.
+// run looks at a server that accepts connections, and dumps tables out of it.
 func (c *check) run(ctx context.Context, w way) error {
+	if err := c.look(ctx, w); err != nil {
+		return err
+	}
+	return c.dumpTables(ctx)
+}
+
+// look looks at the server as the level says.
+func (c *check) look(ctx context.Context, w way) error {
 	version, systemID, all, err := c.server.version(ctx)
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ type Exporter struct {
 	way      way                // nil before
 	scratch  *scratch           // nil before
 	reported bool
+	kept     string // how to reach the server that was kept; "" for none
 }
 
 var _ plugin.Target = (*Exporter)(nil)
@@ -72,9 +73,12 @@ func New(protocol string, settings map[string]string, _ []string) (plugin.Target
 	if parent, err = filepath.Abs(parent); err != nil {
 		return nil, fmt.Errorf("option \"location\": %w", err)
 	}
-	if o.Report != "" {
-		if o.Report, err = filepath.Abs(o.Report); err != nil {
-			return nil, fmt.Errorf("option \"report\": %w", err)
+	for option, file := range map[string]*string{"report": &o.Report, "dump": &o.Dump} {
+		if *file == "" {
+			continue
+		}
+		if *file, err = filepath.Abs(*file); err != nil {
+			return nil, fmt.Errorf("option %q: %w", option, err)
 		}
 	}
 	return &Exporter{protocol: protocol, options: o, parent: parent, report: newReport(o.Level)}, nil
@@ -106,11 +110,16 @@ func (e *Exporter) Ping(ctx context.Context) error {
 
 // place checks what the options name.
 func (e *Exporter) place() (place, error) {
-	if e.options.Report != "" {
-		dir := filepath.Dir(e.options.Report)
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return place{}, fmt.Errorf("option \"report\": %s is not a directory that exists", dir)
+	for option, file := range map[string]string{"report": e.options.Report, "dump": e.options.Dump} {
+		if file == "" {
+			continue
 		}
+		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+			return place{}, fmt.Errorf("option %q: %s is not a directory that exists", option, filepath.Dir(file))
+		}
+	}
+	if _, err := os.Lstat(e.options.Dump); e.options.Dump != "" && err == nil {
+		return place{}, fmt.Errorf("option \"dump\": %s exists: give a file that does not", e.options.Dump)
 	}
 	return findPlace(e.parent, e.options.Owner)
 }
@@ -252,7 +261,17 @@ func (e *Exporter) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, e.way)
+	err = c.run(ctx, e.way)
+	if !e.options.Keep || ctx.Err() != nil {
+		return err
+	}
+	// Now more than ever if something is wrong with it.
+	text, errKeep := c.server.keep(ctx)
+	if errKeep != nil {
+		return errors.Join(err, fmt.Errorf("option \"keep\": %w", errKeep))
+	}
+	e.kept = text
+	return err
 }
 
 // conclude reports, once, and returns an error unless the proof succeeded.
@@ -262,7 +281,7 @@ func (e *Exporter) conclude() error {
 	}
 	e.reported = true
 	e.report.end()
-	fmt.Fprint(os.Stderr, e.report.Text())
+	fmt.Fprint(os.Stderr, e.report.Text()+e.kept)
 	err := e.report.write(e.options.Report)
 	if n := len(e.report.Problems); n > 0 {
 		text := e.report.Problems[0]
@@ -290,7 +309,7 @@ func (e *Exporter) Close(ctx context.Context) error {
 	if e.cancel != nil {
 		e.cancel()
 	}
-	if e.scratch == nil {
+	if e.scratch == nil || e.kept != "" {
 		return nil
 	}
 	return e.scratch.remove(ctx)

@@ -20,6 +20,7 @@ const guardArg = "guard"
 const (
 	dataName   = "data"
 	socketName = "s"
+	keptName   = "kept" // says that nobody removes the directory
 )
 
 // endTime is how long a server has to end after SIGQUIT, on which it ends at once, before

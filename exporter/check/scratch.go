@@ -149,7 +149,9 @@ func (p place) sweep() {
 			continue
 		}
 		if held, err := lock(dir); err == nil {
-			_ = clean(dir)
+			if _, err := os.Lstat(filepath.Join(dir, keptName)); err != nil {
+				_ = clean(dir)
+			}
 			_ = held.Close()
 		}
 	}
@@ -200,6 +202,14 @@ func (s *scratch) remove(ctx context.Context) error {
 		err = clean(s.dir) // somebody killed it
 	}
 	return errors.Join(err, s.lock.Close())
+}
+
+// keep lets the directory stay: the user removes it.
+func (s *scratch) keep() error {
+	if err := s.write(keptName, "A check with keep=true left this directory and the server in it.\n"); err != nil {
+		return err
+	}
+	return errors.Join(s.guard.Dismiss(), s.lock.Close())
 }
 
 // checkRoom compares what a cluster needs with what there is.

@@ -30,6 +30,7 @@ type server struct {
 	*scratch
 	tools pgtools.Installation
 	info  conninfo.Info // of the superuser who connects
+	args  []string      // that postgres was started with
 
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when err is set
@@ -86,7 +87,8 @@ func (s *server) start(ctx context.Context, all []setting) error {
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	s.done = make(chan struct{})
 	s.log.reset()
-	c := s.command(pgtools.Postgres, arguments(s.path(dataName), s.tools.Major, all)...)
+	s.args = arguments(s.path(dataName), s.tools.Major, all)
+	c := s.command(pgtools.Postgres, s.args...)
 	// On SIGQUIT it ends at once. What it has not written is not needed.
 	c.StopSignal, c.OnStderrLine = syscall.SIGQUIT, s.log.line
 	ended := make(chan error, 1)

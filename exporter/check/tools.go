@@ -10,7 +10,7 @@ import (
 
 // needed are the programs that a proof runs.
 func needed(level string) []string {
-	tools := []string{pgtools.Postgres, pgtools.Initdb, pgtools.PgControldata, pgtools.PgDump}
+	tools := []string{pgtools.Postgres, pgtools.Initdb, pgtools.PgCtl, pgtools.PgControldata, pgtools.PgDump}
 	if level == options.LevelAmcheck {
 		tools = append(tools, pgtools.PgAmcheck)
 	}

@@ -2,6 +2,7 @@ package options
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -25,6 +26,12 @@ type Check struct {
 	Timeout time.Duration `option:"timeout" doc:"how long everything may take, like 4h; without limit otherwise"`
 	// Report is a file for the result; "" for none.
 	Report string `option:"report" doc:"file for the result as JSON, of which only a complete one takes the place of an older one"`
+	// Keep leaves the server running.
+	Keep bool `option:"keep" default:"false" doc:"leave the scratch server running, and say how to connect and how to remove it"`
+	// Tables are what Dump gets; see DumpTables.
+	Tables []string `option:"tables" doc:"tables to dump out of the scratch server: database.schema.table, where schema and table are names or patterns as for pg_dump; all of one database"`
+	// Dump is the file for them.
+	Dump string `option:"dump" doc:"file for the dump of tables, which pg_restore reads: pg_dump -Fc; it must not exist"`
 }
 
 // What a proof does.
@@ -50,7 +57,42 @@ func DecodeCheck(settings map[string]string) (Check, error) {
 	if o.Level == LevelStart && len(o.Databases) > 0 {
 		err = errors.Join(err, errors.New("options \"level\" and \"databases\": level=start looks into no database: use level=read or level=amcheck"))
 	}
-	return o, err
+	_, _, errTables := o.DumpTables()
+	return o, errors.Join(err, errTables)
+}
+
+// DumpTables returns the database and the patterns that Tables name; nothing if it is empty.
+func (o *Check) DumpTables() (database string, patterns []string, err error) {
+	if (len(o.Tables) > 0) != (o.Dump != "") {
+		return "", nil, errors.New("options \"tables\" and \"dump\": tables names what is dumped, dump the file for it: use both")
+	}
+	for _, item := range o.Tables {
+		parts := splitDots(item)
+		if len(parts) != 3 || slices.Contains(parts, "") {
+			return "", nil, invalidValue(Field{Name: "tables"}, item, `database.schema.table, with double quotes around a name with a dot, like shop.public.orders or "my.shop".public."Orders"`)
+		}
+		name := unquoteNames(parts[:1])[0]
+		if len(patterns) > 0 && name != database {
+			return "", nil, fmt.Errorf("option \"tables\": %q and %q are two databases: a dump is of one", database, name)
+		}
+		database, patterns = name, append(patterns, parts[1]+"."+parts[2])
+	}
+	return database, patterns, nil
+}
+
+// splitDots splits at the dots that are not between double quotes.
+func splitDots(text string) []string {
+	var parts []string
+	quoted, start := false, 0
+	for n := range len(text) {
+		switch {
+		case text[n] == '"':
+			quoted = !quoted
+		case text[n] == '.' && !quoted:
+			parts, start = append(parts, text[start:n]), n+1
+		}
+	}
+	return append(parts, text[start:])
 }
 
 // Directory is the directory that Location names: absolute, or beginning with "./" or

@@ -1,0 +1,65 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+// A table comes out of a physical snapshot as a dump, and the server is kept when that is
+// asked for, until the user removes it.
+func TestCheckKeepAndDump(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "the server's own programs are used")
+	harness.LowestMajorOnly(t, "pg_dump and pg_ctl do the same in every version")
+	src := harness.Start(t)
+	src.Exec(t, "postgres", `CREATE DATABASE "my.shop"`)
+	src.Exec(t, "my.shop", `CREATE TABLE "Or.ders" AS SELECT generate_series(1, 321) AS a; CREATE TABLE other (a int)`)
+	p := physical(t, src)
+	snapshot := p.MustBackup("@phys")
+	c := newProof(t, p, src)
+
+	dump := filepath.Join(t.TempDir(), "orders.dump")
+	tables := `tables="my.shop".public."Or.ders"`
+	c.passes(snapshot, "level=start", tables, "dump="+dump)
+	src.Exec(t, "postgres", "CREATE DATABASE again")
+	tool(t, src, "again", "pg_restore", "--exit-on-error", "-d", "again", dump)
+	if got := src.QueryText(t, "again", `SELECT count(*), (SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) FROM "Or.ders"`); got != "321|1" {
+		t.Errorf("in the dump: %s", got)
+	}
+	c.fails(snapshot, []string{`option "dump": ` + dump + " exists"}, tables, "dump="+dump)
+	c.fails(snapshot, []string{"no matching tables were found"}, "level=start", `tables="my.shop".public.nosuch`, "dump="+dump+"2")
+	if left, err := os.ReadDir(filepath.Dir(dump)); err != nil || len(left) != 1 {
+		t.Errorf("beside the dump: %v %v", left, err)
+	}
+
+	result := p.MustRun(c.args(snapshot, "level=start", "keep=true")...)
+	_, psql, found := strings.Cut(result.Output(), "connect to it: ")
+	psql, rest, _ := strings.Cut(psql, "\n")
+	_, remove, foundToo := strings.Cut(rest, "remove it: ")
+	remove, _, _ = strings.Cut(remove, "\n")
+	if !found || !foundToo {
+		t.Fatal(result.Output())
+	}
+	shell := func(command string) string {
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Env = append(src.Env("postgres"), "PATH="+src.BinDir+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+		return string(out)
+	}
+	if out := shell(psql + ` -XAtc "SELECT current_setting('archive_mode'), pg_is_in_recovery()"`); out != "off|f\n" {
+		t.Errorf("the kept server says %q", out)
+	}
+	// Another check beside it does not touch it.
+	p.MustRun(c.args(snapshot, "level=start")...)
+	shell(psql + " -XAtc 'SELECT 1'")
+	shell(remove)
+	c.empty()
+}
