@@ -156,7 +156,7 @@ func initdbArgs(data string, major int, cluster *manifest.Cluster) []string {
 // settings are those of our own restore.
 func (l *logicalWay) settings() map[string]string {
 	all := map[string]string{
-		"location": sessionLocation, "host": l.server.path(socketName), "port": port, "username": superuser, "ssl_mode": "disable",
+		"location": l.server.sessionLocation(), "host": l.server.path(socketName), "port": port, "username": superuser, "ssl_mode": "disable",
 		"pg_bin_dir": l.server.tools.Dir, "jobs": strconv.Itoa(l.options.Jobs), "spool_dir": l.server.dir,
 	}
 	if len(l.options.Databases) > 0 {

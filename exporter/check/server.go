@@ -127,13 +127,20 @@ func (s *server) stop() {
 }
 
 // sessionLocation begins a connection: a library that the settings of a role or database name
-// may be missing here.
-const sessionLocation = "postgres:///?options=-c%20session_preload_libraries%3D%20-c%20local_preload_libraries%3D"
+// may be missing here, and a trigger on login may let nobody in.
+func (s *server) sessionLocation() string {
+	location := "postgres:///?options=-c%20session_preload_libraries%3D%20-c%20local_preload_libraries%3D"
+	const withLoginTriggers = 17
+	if s.tools.Major >= withLoginTriggers {
+		location += "%20-c%20event_triggers%3Doff"
+	}
+	return location
+}
 
 // connection describes a connection of a role.
 func (s *server) connection(role string) (conninfo.Info, error) {
 	return conninfo.Parse(options.Connection{
-		Location: sessionLocation, Host: s.path(socketName), Port: port, Username: role, SSLMode: "disable",
+		Location: s.sessionLocation(), Host: s.path(socketName), Port: port, Username: role, SSLMode: "disable",
 	}, environment())
 }
 

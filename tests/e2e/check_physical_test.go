@@ -31,6 +31,11 @@ func TestCheckPhysical(t *testing.T) {
 			src.Exec(t, "postgres", sql)
 		}
 		src.WriteFile(t, "postgresql.conf", "data_directory = '"+src.DataDir+"'\nexternal_pid_file = '"+src.DataDir+"/pid'\nmax_prepared_transactions = 5\n")
+		if major >= 17 { // which have triggers on login
+			src.Exec(t, "postgres", `CREATE FUNCTION nobody() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+				IF current_setting('data_directory') LIKE '%plakar-check-%' THEN RAISE 'nobody gets in'; END IF; END $$;
+				CREATE EVENT TRIGGER nobody ON login EXECUTE FUNCTION nobody()`)
+		}
 		p := physical(t, src)
 		c := newProof(t, p, src)
 		snapshot := p.MustBackup("@phys")
