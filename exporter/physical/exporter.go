@@ -20,7 +20,6 @@ type Exporter struct {
 	protocol  string
 	options   options.PhysicalRestore
 	directory string // absolute
-	quiet     bool   // see SetQuiet
 	restore   *restore
 
 	progress *progress.Reporter
@@ -75,7 +74,6 @@ func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, conte
 		if err != nil {
 			return err
 		}
-		r.quiet = e.quiet
 		e.restore = r
 		e.progress.Start(ctx, progress.Operation{Name: "restore into " + e.directory, Bytes: e.received.Bytes})
 	}

@@ -33,7 +33,7 @@ func (r *restore) finish(ctx context.Context) error {
 	if err := r.persist(); err != nil {
 		return err
 	}
-	if r.quiet {
+	if r.options.Quiet {
 		return nil
 	}
 	for _, text := range r.warnings {

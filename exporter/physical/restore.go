@@ -60,7 +60,6 @@ type restore struct {
 	control  bool                  // pg_control came
 	standby  bool                  // standby.signal came
 	warnings []string
-	quiet    bool // nobody is told how to start it
 }
 
 // entryTime is when an entry was modified.

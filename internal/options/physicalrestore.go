@@ -24,6 +24,8 @@ type PhysicalRestore struct {
 	TargetAction string `option:"target_action" unset:"promote" enum:"promote|pause|shutdown" doc:"what the server does when it has reached the target"`
 	// Settings is "safe" or "keep".
 	Settings string `option:"settings" default:"safe" enum:"safe|keep" doc:"safe: archiving, synchronous and streaming replication, logical replication workers, cron jobs and recovery targets of the original are off in the copy; keep: as backed up"`
+	// Quiet leaves out what tells how to start the directory. It is no option of the user's.
+	Quiet bool
 
 	Reporting
 }

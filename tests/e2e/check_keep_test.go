@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,6 +23,19 @@ func TestCheckKeepAndDump(t *testing.T) {
 	p := physical(t, src)
 	snapshot := p.MustBackup("@phys")
 	c := newProof(t, p, src)
+
+	p.DestinationAdd("proof", "postgres+check://"+c.scratch, c.options...)
+	if result := p.MustRun("destination", "ping", "proof"); !strings.Contains(result.Output(), "PostgreSQL "+strconv.Itoa(src.Major)) {
+		t.Errorf("the ping does not name the version: %s", result.Output())
+	}
+	p.DestinationAdd("nowhere", "postgres+check://"+c.scratch+"/nosuch", ownerOf(t), "pg_bin_dir="+c.scratch)
+	if result := p.MustFail("destination", "ping", "nowhere"); !strings.Contains(result.Output(), "does not exist") {
+		t.Error(result.Output())
+	}
+	p.DestinationAdd("nothing", "postgres+check://"+c.scratch, ownerOf(t), "pg_bin_dir="+c.scratch)
+	if result := p.MustFail("destination", "ping", "nothing"); !strings.Contains(result.Output(), "no PostgreSQL server is installed here") {
+		t.Error(result.Output())
+	}
 
 	dump := filepath.Join(t.TempDir(), "orders.dump")
 	tables := `tables="my.shop".public."Or.ders"`
