@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -122,6 +124,26 @@ func TestRecordsEndWithTimeout(t *testing.T) {
 	<-ctx.Done()
 	if _, err := (&limitedReader{ctx, strings.NewReader("x")}).Read(make([]byte, 1)); err != errTimeout { //nolint:errorlint // the very one
 		t.Error(err)
+	}
+}
+
+func TestWithoutAdvice(t *testing.T) {
+	err := errors.New("restoring \"x\": no space left on device\nhint: /x cannot be started; empty it before you restore again")
+	if got := withoutAdvice(err).Error(); got != `restoring "x": no space left on device` {
+		t.Error(got)
+	}
+	if withoutAdvice(nil) != nil || withoutAdvice(errTimeout) != errTimeout { //nolint:errorlint // the very one
+		t.Error("another error is changed")
+	}
+}
+
+func TestSizes(t *testing.T) {
+	var s sizes
+	size := int64(7)
+	s.File(backupmanifest.File{Size: &size})
+	s.WALRanges([]backupmanifest.WALRange{{Timeline: 1, Start: "1/FF000000", End: "2/1000000"}})
+	if want := uint64(7 + 32<<20 + 32<<20); s.bytes != want {
+		t.Errorf("%d bytes, want %d", s.bytes, want)
 	}
 }
 

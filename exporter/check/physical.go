@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/physical"
@@ -77,7 +78,7 @@ func newPhysicalWay(ctx context.Context, c *check, first *record) (way, error) {
 
 func (p *physicalWay) restore(ctx context.Context, r *record) error {
 	if err := p.target.Restore(ctx, r.Record, r.content, r.ack); err != nil {
-		return err
+		return withoutAdvice(err)
 	}
 	if r.Pathname != "/"+replication.ManifestName {
 		return nil
@@ -112,12 +113,40 @@ func (s *sizes) File(f backupmanifest.File) {
 // SystemIdentifier implements backupmanifest.Handler.
 func (s *sizes) SystemIdentifier(string) {}
 
-// WALRanges implements backupmanifest.Handler.
-func (s *sizes) WALRanges([]backupmanifest.WALRange) {}
+// WALRanges implements backupmanifest.Handler: the WAL comes in whole segments.
+func (s *sizes) WALRanges(all []backupmanifest.WALRange) {
+	const segments = 2 * 16 << 20 // the first and the last one, of the usual size
+	for _, r := range all {
+		s.bytes += segments
+		if start, end := position(fmt.Sprint(r.Start)), position(fmt.Sprint(r.End)); end > start {
+			s.bytes += end - start
+		}
+	}
+}
+
+// position reads a position in the WAL, like "16/B374D848"; 0 if it is none.
+func position(text string) uint64 {
+	var high, low uint32
+	if _, err := fmt.Sscanf(text, "%X/%X", &high, &low); err != nil {
+		return 0
+	}
+	return uint64(high)<<32 | uint64(low)
+}
+
+// notHere matches the advice of a restore whose directory stays.
+var notHere = regexp.MustCompile(`\nhint: [^\n]* before you restore again$`)
+
+// withoutAdvice leaves that out: this directory is removed.
+func withoutAdvice(err error) error {
+	if err == nil || !notHere.MatchString(err.Error()) {
+		return err
+	}
+	return errors.New(notHere.ReplaceAllString(err.Error(), ""))
+}
 
 func (p *physicalWay) finish(ctx context.Context) (*check, error) {
 	if err := p.target.Finish(ctx); err != nil {
-		return nil, err
+		return nil, withoutAdvice(err)
 	}
 	if err := p.target.Close(ctx); err != nil {
 		return nil, err
