@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
+	"github.com/PlakarKorp/integration-postgresql/internal/wal"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -43,13 +44,13 @@ func (s *server) clock(ctx context.Context) (now time.Time, err error) {
 // has several. The server lists the newest first; nothing here depends on it.
 func baseOf(ranges []backupmanifest.WALRange) (*manifest.Base, error) {
 	var base *manifest.Base
-	var first, last uint64
+	var first, last wal.LSN
 	for _, r := range ranges {
-		start, err := backupmanifest.ParseLSN(r.Start)
+		start, err := wal.ParseLSN(r.Start)
 		if err != nil {
 			return nil, fmt.Errorf("where the backup begins: %w", err)
 		}
-		end, err := backupmanifest.ParseLSN(r.End)
+		end, err := wal.ParseLSN(r.End)
 		if err != nil {
 			return nil, fmt.Errorf("where the backup ends: %w", err)
 		}

@@ -86,7 +86,7 @@ func TestFailures(t *testing.T) {
 		"manifest cut":        {func(b *backup) { b.manifest = func(t []byte) []byte { return t[:len(t)/2] } }, "unexpected EOF"},
 		"another cluster":     {func(b *backup) { b.manifest = manifest(`7320280665284567118`, `7320280665284567119`) }, "another server answered"},
 		"missing WAL":         {func(b *backup) { b.manifest = manifest(`0/200100`, `0/300100`) }, "the WAL segment 000000010000000000000003 is missing"},
-		"bad position":        {func(b *backup) { b.manifest = manifest(`0/200100`, `nowhere`) }, "not one"},
+		"bad position":        {func(b *backup) { b.manifest = manifest(`0/200100`, `nowhere`) }, "no position"},
 		"cut in a header":     {func(b *backup) { b.cut = 1124 }, "unexpected EOF"},
 		"cut in a small file": {func(b *backup) { b.cut = 514 }, "unexpected EOF"},
 		"cut in a large file": {func(b *backup) { b.cut = 5 << 20 }, "unexpected EOF"},

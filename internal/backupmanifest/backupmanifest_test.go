@@ -124,7 +124,7 @@ func TestSegments(t *testing.T) {
 		{2, "1/200028", "1/200100"}:     "",
 		{2, "1/200028", "1/1000001"}:    "000000020000000100000001 is missing",
 		{1, "0/FE000028", "0/FF000100"}: "0000000100000000000000FE is missing",
-		{1, "nowhere", "0/FF000100"}:    "not one",
+		{1, "nowhere", "0/FF000100"}:    "no position",
 	} {
 		if err := s.Covers(r); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", r, err, want)
