@@ -37,7 +37,7 @@ func TestBlock(t *testing.T) {
 func TestOverrides(t *testing.T) {
 	names := func(o options.PhysicalRestore) string {
 		var all []string
-		for _, s := range overrides(&o) {
+		for _, s := range overrides(&o, baseStop(&o)) {
 			all = append(all, s.line())
 		}
 		return strings.Join(all, "\n")
@@ -47,7 +47,7 @@ func TestOverrides(t *testing.T) {
 		t.Error(keep)
 	}
 	for _, settings := range []string{"keep", "safe"} {
-		text := names(options.PhysicalRestore{Settings: settings, Target: "immediate", TargetAction: "pause"})
+		text := names(options.PhysicalRestore{Settings: settings, RecoveryTarget: options.RecoveryTarget{Target: "immediate", Action: "pause"}})
 		target := strings.Index(text, "recovery_target = 'immediate'")
 		if target < strings.LastIndex(text, "recovery_target_lsn") || !strings.Contains(text, "recovery_target_action = 'pause'") || strings.Contains(text, "archive_mode") != (settings == "safe") {
 			t.Errorf("settings=%s: %s", settings, text)

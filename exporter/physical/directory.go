@@ -31,21 +31,9 @@ type directory struct {
 
 // check refuses a path that cannot be used, without touching it.
 func (d *directory) check() error {
-	resolved, err := resolve(d.path)
-	if err != nil {
-		return d.refused(err)
-	}
-	d.resolved = resolved
-	info, err := os.Lstat(d.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return d.refused(err)
-	case info.Mode()&fs.ModeSymlink != 0:
-		return d.refused(fmt.Errorf("%s is a symbolic link: give the directory that it leads to", d.path))
-	case !info.IsDir():
-		return d.refused(fmt.Errorf("%s is not a directory", d.path))
+	there, err := d.look()
+	if err != nil || !there {
+		return err
 	}
 	dir, err := os.Open(d.path)
 	if err != nil {
@@ -53,6 +41,27 @@ func (d *directory) check() error {
 	}
 	defer func() { _ = dir.Close() }()
 	return d.checkEmpty(dir)
+}
+
+// look refuses what is no directory, whatever is in it.
+func (d *directory) look() (there bool, err error) {
+	resolved, err := resolve(d.path)
+	if err != nil {
+		return false, d.refused(err)
+	}
+	d.resolved = resolved
+	info, err := os.Lstat(d.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, d.refused(err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return false, d.refused(fmt.Errorf("%s is a symbolic link: give the directory that it leads to", d.path))
+	case !info.IsDir():
+		return false, d.refused(fmt.Errorf("%s is not a directory", d.path))
+	}
+	return true, nil
 }
 
 // checkEmpty refuses a directory that holds anything but our marker, where allowed.
@@ -114,6 +123,14 @@ func (d *directory) open(own owner) (err error) {
 	if err := d.create(own); err != nil {
 		return err
 	}
+	if err := d.openRoot(); err != nil {
+		return err
+	}
+	return d.take()
+}
+
+// openRoot opens a directory that is there.
+func (d *directory) openRoot() error {
 	info, err := os.Lstat(d.path)
 	if err != nil {
 		return err
@@ -125,7 +142,7 @@ func (d *directory) open(own owner) (err error) {
 	if opened, err := d.root.Stat("."); err != nil || !os.SameFile(info, opened) {
 		return fmt.Errorf("%s was replaced while it was opened", d.path)
 	}
-	return d.take()
+	return nil
 }
 
 // take makes the marker, and makes sure that nothing else is there.

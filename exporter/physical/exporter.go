@@ -20,10 +20,22 @@ type Exporter struct {
 	protocol  string
 	options   options.PhysicalRestore
 	directory string // absolute
-	restore   *restore
+	job       job    // nil before the first record
 
 	progress *progress.Reporter
 	received progress.Counter
+}
+
+// job is what a restore does: a base backup into an empty directory, or WAL into one that
+// such a restore made.
+type job interface {
+	// record restores one record. A problem is one of its content; err ends the restore.
+	record(record *connectors.Record, content io.Reader) (problem, err error)
+	// finish lets the directory be started, or says why it cannot be.
+	finish(ctx context.Context) error
+	// hint says how to go on after a failure.
+	hint() string
+	close() error
 }
 
 var _ plugin.Target = (*Exporter)(nil)
@@ -53,6 +65,10 @@ func (e *Exporter) Type() string { return e.protocol }
 
 // Ping implements plugin.Target: it looks at the directories and makes none.
 func (e *Exporter) Ping(context.Context) error {
+	found, err := findBase(e.directory)
+	if err != nil || found {
+		return err
+	}
 	p, err := newPlan(&e.options, e.directory)
 	if err != nil {
 		return err
@@ -69,12 +85,12 @@ func (e *Exporter) Ping(context.Context) error {
 // is there. What is wrong with a record's content is acknowledged, and the restore goes
 // on with the next one: an expert may want the rest of a damaged backup.
 func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
-	if e.restore == nil {
-		r, err := begin(&e.options, e.directory)
+	if e.job == nil {
+		j, err := begin(&e.options, e.directory)
 		if err != nil {
 			return err
 		}
-		e.restore = r
+		e.job = j
 		e.progress.Start(ctx, progress.Operation{Name: "restore into " + e.directory, Bytes: e.received.Bytes})
 	}
 	if content != nil {
@@ -84,9 +100,9 @@ func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, conte
 		ack(nil)
 		return nil
 	}
-	problem, err := e.restore.record(record, content)
+	problem, err := e.job.record(record, content)
 	if err != nil {
-		return fmt.Errorf("%w\nhint: %s cannot be started; empty %s before you restore again", err, e.directory, e.restore.written())
+		return withHint(err, e.job.hint())
 	}
 	ack(problem)
 	return nil
@@ -95,16 +111,24 @@ func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, conte
 // Finish implements plugin.Target: only when it succeeds can the directory be started.
 func (e *Exporter) Finish(ctx context.Context) error {
 	e.progress.Close()
-	if e.restore == nil {
+	if e.job == nil {
 		return errors.New("plakar sent nothing to restore")
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if err := e.restore.finish(ctx); err != nil {
-		return fmt.Errorf("the restore into %s is not complete: %w\nhint: it cannot be started; empty %s before you restore again", e.directory, err, e.restore.written())
+	if err := e.job.finish(ctx); err != nil {
+		return withHint(fmt.Errorf("the restore into %s is not complete: %w", e.directory, err), e.job.hint())
 	}
 	return nil
+}
+
+// withHint adds how to go on, unless there is nothing to say.
+func withHint(err error, hint string) error {
+	if hint == "" {
+		return err
+	}
+	return fmt.Errorf("%w\nhint: %s", err, hint)
 }
 
 // Abort implements plugin.Target: what was written stays, without a pg_control.
@@ -112,14 +136,30 @@ func (e *Exporter) Abort() { e.progress.Close() }
 
 // Close implements plugin.Target.
 func (e *Exporter) Close(context.Context) error {
-	if e.restore == nil {
+	if e.job == nil {
 		return nil
 	}
-	return e.restore.close()
+	return e.job.close()
 }
 
-// begin opens the directories, all or none.
-func begin(o *options.PhysicalRestore, directory string) (*restore, error) {
+// begin tells from the directory what the restore is.
+func begin(o *options.PhysicalRestore, directory string) (job, error) {
+	found, err := findBase(directory)
+	switch {
+	case err != nil:
+		return nil, err
+	case found:
+		return newWALRestore(o, directory)
+	}
+	if name := o.NeedsWAL(); name != "" {
+		return nil, fmt.Errorf("option %q: %s holds no base backup yet, whose WAL could be recovered up to there\n"+
+			"hint: restore the base backup first, without %s, then the WAL into the same directory, with it", name, directory, name)
+	}
+	return beginBase(o, directory)
+}
+
+// beginBase opens the directories, all or none.
+func beginBase(o *options.PhysicalRestore, directory string) (*restore, error) {
 	p, err := newPlan(o, directory)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
+	"github.com/PlakarKorp/integration-postgresql/internal/wal"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -111,6 +112,9 @@ func (r *restore) admit(pathname, name string) error {
 	if _, isDump := recordname.Database(pathname); r.major == 0 && (isDump || pathname == recordname.Globals || strings.HasPrefix(pathname, "/00000-")) {
 		return errors.New("this is a logical backup (postgres://), not a data directory\nhint: restore it into a running server, plakar restore -to postgres://user@host/ SNAPSHOT")
 	}
+	if isWAL := name == wal.FormatPath[1:] || name == wal.SystemIdentifierPath[1:] || wal.KindOf(path.Base(name)) != wal.Other; r.major == 0 && isWAL {
+		return errors.New("this is WAL, and there is no base backup yet that it could be restored to: restore the base backup first, then the WAL into the same directory")
+	}
 	top, _, _ := strings.Cut(name, "/")
 	switch {
 	case top > versionFile && r.major == 0, len(r.check.early) > maxEarly:
@@ -196,6 +200,11 @@ func (r *restore) written() string {
 		paths = append(paths, d.path)
 	}
 	return strings.Join(paths, ", ")
+}
+
+// hint implements job.
+func (r *restore) hint() string {
+	return fmt.Sprintf("%s cannot be started; empty %s before you restore again", r.plan.data.path, r.written())
 }
 
 func (r *restore) close() error {

@@ -77,7 +77,7 @@ func (s *snapshot) restore(t *testing.T, o options.PhysicalRestore, before func(
 	if os.Getuid() == 0 {
 		o.Owner = "12345:12345"
 	}
-	r, err := begin(&o, dir)
+	r, err := beginBase(&o, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package physical
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,9 +13,10 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
 
-// restoreCommand fetches WAL that was restored into the data directory. An exit status of
-// 1 means that there is no such file; 255 ends the recovery, where it could not be copied.
-const restoreCommand = `test -f "pg_wal/plakar/%f" || exit 1; cp "pg_wal/plakar/%f" "%p" || exit 255`
+// restoreCommand fetches WAL that was restored into the data directory, a partial segment if
+// that is all there is of it. An exit status of 1 means that there is no such file; 255 ends
+// the recovery, where it could not be copied.
+const restoreCommand = `f="pg_wal/plakar/%f"; test -f "$f" || f="$f.partial"; test -f "$f" || exit 1; cp "$f" "%p" || exit 255`
 
 // inert are the settings with which a copy does not act as the original: off with
 // settings=safe. The names are those of every version from 12 on.
@@ -30,10 +32,38 @@ var inert = []setting{
 	{"cron.launch_active_jobs", "off"}, // without pg_cron, nobody asks for it
 }
 
-// otherTargets are the recovery targets besides recovery_target, of which a server accepts
-// one only.
-var otherTargets = []setting{
-	{"recovery_target_time", ""}, {"recovery_target_xid", ""}, {"recovery_target_name", ""}, {"recovery_target_lsn", ""},
+// targetNames are the recovery targets, of which a server accepts one only.
+var targetNames = []string{"recovery_target", "recovery_target_time", "recovery_target_xid", "recovery_target_name", "recovery_target_lsn"}
+
+// stop is where a recovery ends, and what the server does there.
+type stop struct {
+	target    setting // without a name: the end of the WAL
+	timeline  string  // "" for that of the backup's own settings
+	exclusive bool
+	action    string // "" for promote
+}
+
+// settings are those that a server needs for it.
+func (s *stop) settings() []setting {
+	var all []setting
+	if s.timeline != "" {
+		inclusive := "on"
+		if s.exclusive {
+			inclusive = "off"
+		}
+		all = append(all, setting{"recovery_target_timeline", s.timeline}, setting{"recovery_target_inclusive", inclusive})
+	}
+	// The server takes settings in the order of the file, and no other target, not even an
+	// empty one, behind the one that is set.
+	for _, name := range targetNames {
+		if name != s.target.name {
+			all = append(all, setting{name, ""})
+		}
+	}
+	if s.target.name != "" {
+		all = append(all, s.target)
+	}
+	return append(all, setting{"recovery_target_action", cmp.Or(s.action, "promote")})
 }
 
 // staysStandby reports whether the copy goes on as the standby that the original was:
@@ -58,7 +88,7 @@ func (r *restore) withoutTarget() (bool, error) {
 	if err != nil || !bytes.Contains(label, standbyLabel) {
 		return false, err
 	}
-	if a := r.options.TargetAction; a != "" && a != "promote" {
+	if a := r.options.Action; a != "" && a != "promote" {
 		return false, fmt.Errorf("option \"target_action\": with the backup of a standby, the server may not notice that it has reached the target: use promote, or leave it out, in place of %q", a)
 	}
 	r.warn("this is the backup of a standby: in place of target=immediate, the server recovers to the end of the WAL that the backup holds")
@@ -67,26 +97,31 @@ func (r *restore) withoutTarget() (bool, error) {
 
 // overrides are the settings of our own. Without recovery.signal and a restore_command, the
 // server would stay on the timeline of the original, and write other WAL under the same
-// names.
-func overrides(o *options.PhysicalRestore) []setting {
+// names. A nil end leaves the targets of the backup's own settings.
+func overrides(o *options.PhysicalRestore, end *stop) []setting {
 	all := []setting{{"restore_command", restoreCommand}}
 	if o.Settings == "safe" {
 		all = append(all, inert...)
-		all = append(all, setting{"recovery_target_timeline", "latest"}, setting{"recovery_target_inclusive", "on"})
 	}
-	// The server takes settings in the order of the file, and no other target, not even an
-	// empty one, behind the one that is set.
-	if o.Settings == "safe" || o.Target != "" {
-		all = append(all, otherTargets...)
-		all = append(all, setting{"recovery_target", o.Target})
-	}
-	switch {
-	case o.TargetAction != "":
-		all = append(all, setting{"recovery_target_action", o.TargetAction})
-	case o.Settings == "safe" || o.Target != "":
-		all = append(all, setting{"recovery_target_action", "promote"})
+	if end != nil {
+		all = append(all, end.settings()...)
 	}
 	return all
+}
+
+// baseStop is where the recovery of a base backup without other WAL ends.
+func baseStop(o *options.PhysicalRestore) *stop {
+	if o.Settings != "safe" && o.Target == "" {
+		return nil
+	}
+	end := &stop{action: o.Action}
+	if o.Target != "" {
+		end.target = setting{"recovery_target", o.Target}
+	}
+	if o.Settings == "safe" {
+		end.timeline = "latest"
+	}
+	return end
 }
 
 // configure makes the server recover, and end on a new timeline.
@@ -107,7 +142,8 @@ func (r *restore) configure() error {
 	}
 	if r.staysStandby() {
 		r.warn("the copy stays a standby (standby.signal), with the settings of the original")
-		return r.replace(autoConf, withoutBlock(text))
+		// The empty block says that the directory is one that we restored.
+		return r.replace(autoConf, withBlock(text, nil))
 	}
 	if r.options.Settings == "safe" {
 		r.warn(undo(parseConf(withoutBlock(text))))
@@ -118,9 +154,9 @@ func (r *restore) configure() error {
 		return err
 	}
 	if without {
-		chosen.Target, chosen.TargetAction = "", ""
+		chosen.Target, chosen.Action = "", ""
 	}
-	return errors.Join(r.replace(recoverySignal, nil), r.replace(autoConf, withBlock(text, overrides(&chosen))))
+	return errors.Join(r.replace(recoverySignal, nil), r.replace(autoConf, withBlock(text, overrides(&chosen, baseStop(&chosen)))))
 }
 
 // undo is the warning about what is off. It ends with SQL for when the copy takes the
@@ -145,19 +181,27 @@ func undo(before map[string]string) string {
 }
 
 // replace writes a file of the data directory, or writes it anew.
-func (r *restore) replace(name string, text []byte) (err error) {
-	root := r.plan.data.root
+func (r *restore) replace(name string, text []byte) error {
+	return replaceFile(r.plan.data.root, r.plan.owner, name, text)
+}
+
+// temporarySuffix is behind the name of a file that is written. A base backup leaves such a
+// postgresql.auto.conf out.
+const temporarySuffix = ".tmp"
+
+// replaceFile writes a file below root, or writes it anew.
+func replaceFile(root *os.Root, own owner, name string, text []byte) error {
 	mode := fs.FileMode(0o600)
 	if info, err := root.Lstat(name); err == nil {
 		mode = info.Mode().Perm()
 	}
-	temporary := name + ".tmp" // a base backup leaves that of postgresql.auto.conf out
+	temporary := name + temporarySuffix
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	if err = errors.Join(err, r.plan.owner.giveFile(f), f.Chmod(mode), f.Close()); err != nil {
+	if err = errors.Join(err, own.giveFile(f), f.Chmod(mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return root.Rename(temporary, name)

@@ -10,7 +10,7 @@ import (
 // PhysicalRestore holds the options of a restore into a data directory.
 type PhysicalRestore struct {
 	// Location is the data directory; see Directory.
-	Location string `option:"location" doc:"the data directory, which is empty or does not exist: postgres+bin:///absolute/path, postgres+bin://./relative or postgres+bin://../relative"`
+	Location string `option:"location" doc:"the data directory: postgres+bin:///absolute/path, postgres+bin://./relative or postgres+bin://../relative"`
 	// Owner is "user[:group]", names or numbers; see package exporter/physical on what
 	// an empty one means.
 	Owner string `option:"owner" unset:"as root postgres, else who runs it" doc:"user[:group], names or numbers, of everything that is written"`
@@ -18,12 +18,11 @@ type PhysicalRestore struct {
 	Tablespaces []string `option:"tablespaces" doc:"where tablespaces go, by name, OID or old location: name=/mnt/fast,16386=/mnt/slow; an empty directory each; inside the data directory otherwise"`
 	// WALDir is where the WAL goes; "" is pg_wal in the data directory.
 	WALDir string `option:"wal_dir" doc:"an empty directory for the WAL, to which pg_wal becomes a link"`
-	// Target is "" for the end of the WAL that there is, or "immediate".
-	Target string `option:"target" enum:"immediate" doc:"immediate: recover no further than to where the backup is consistent; otherwise to the end of the WAL that there is"`
-	// TargetAction is what the server does at the target.
-	TargetAction string `option:"target_action" unset:"promote" enum:"promote|pause|shutdown" doc:"what the server does when it has reached the target"`
+	RecoveryTarget
 	// Settings is "safe" or "keep".
 	Settings string `option:"settings" default:"safe" enum:"safe|keep" doc:"safe: archiving, synchronous and streaming replication, logical replication workers, cron jobs and recovery targets of the original are off in the copy; keep: as backed up"`
+	// BinDir is where pg_waldump of the server's major version is; "" is where packages put it.
+	BinDir string `option:"pg_bin_dir" unset:"where packages put it" doc:"directory with pg_waldump of the cluster's major version, which finds the last commit in the WAL"`
 	// Quiet leaves out what tells how to start the directory. It is no option of the user's.
 	Quiet bool
 
@@ -39,11 +38,7 @@ func DecodePhysicalRestore(settings map[string]string) (PhysicalRestore, error) 
 	_, errDirectory := o.Directory()
 	_, errTablespaces := o.TablespaceMap()
 	errWAL := checkAbsolute("wal_dir", o.WALDir)
-	var errTarget error
-	if o.TargetAction != "" && o.Target == "" {
-		errTarget = errors.New("option \"target_action\": there is no target for it: give target=immediate as well, or leave it out")
-	}
-	return o, errors.Join(errDirectory, errTablespaces, errWAL, errTarget)
+	return o, errors.Join(errDirectory, errTablespaces, errWAL, checkAbsolute("pg_bin_dir", o.BinDir), o.RecoveryTarget.check())
 }
 
 // Directory is the data directory that Location names: absolute, or beginning with "./"

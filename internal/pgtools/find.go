@@ -21,6 +21,7 @@ const (
 	PgDumpall    = "pg_dumpall"
 	PgRestore    = "pg_restore"
 	PgBasebackup = "pg_basebackup"
+	PgWaldump    = "pg_waldump"
 	PgAmcheck    = "pg_amcheck"
 )
 
