@@ -38,6 +38,7 @@ type stage struct {
 	t    *testing.T // of all scenes
 	once sync.Once
 	base base // see physicalBase
+	walStage
 }
 
 // content is a database whose dump takes more than any buffer on its way, with a
