@@ -267,7 +267,7 @@ func compareFiles(root *os.Root, a, b string) (same bool, endA, endB int64, err 
 			endB = at + int64(used)
 		}
 		for _, err := range []error{errA, errB} {
-			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				return false, 0, 0, err
 			}
 		}

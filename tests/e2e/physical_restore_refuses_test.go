@@ -60,7 +60,8 @@ func TestPhysicalRestoreRefuses(t *testing.T) {
 		{target, "tablespaces=elsewhere=" + dir("a") + ",16384=" + dir("a"), "one is in the other"},
 		{target, "target=latest", "immediate"},
 		{target, "target_action=pause", "target=immediate"},
-		{target, "target_time=2026-11-25", "unknown option"},
+		{target, "target_time=2026-11-25", "with its distance from UTC"},
+		{target, "target_lsn=1/4A7F1C8", "restore the base backup first, without target_lsn"},
 	} {
 		if strings.Contains(c.to, "by-other") && os.Getuid() != 0 {
 			continue // for others than root, it is their own affair

@@ -14,14 +14,13 @@ import (
 // story is a cluster with WAL behind its base backup.
 type story struct {
 	*recovery
-	src      *harness.Server
-	before   moment // the base backup
-	moments  map[int]moment
-	wal      string // its snapshot, as postgres+wal:// lays it out
-	quiet    string // a moment after the last commit that the WAL reaches
-	after    string // one that it does not reach
-	dir      string // what was backed up
-	flushLSN string // where it ends
+	src     *harness.Server
+	before  moment // the base backup
+	moments map[int]moment
+	wal     string // its snapshot, as postgres+wal:// lays it out
+	quiet   string // a moment after the last commit that the WAL reaches
+	after   string // one that it does not reach
+	dir     string // what was backed up
 }
 
 // newStory makes it: rows 1 to 6, with restore point "four" behind the fourth.
