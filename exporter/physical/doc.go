@@ -27,7 +27,7 @@
 //   - What was written stays after a failure, with a file that says so (markerName).
 //     After a failed restore of WAL, another one completes it.
 //
-// What PostgreSQL does, tried with 15, 17 and 18: a recovery takes a hole in the archive for its
+// What PostgreSQL does, tried with 15: a recovery takes a hole in the archive for its
 // end, and opens with old data; an empty file in the place of a segment is fatal
 // ("has wrong size"). A time or position is noticed only at a record behind it: where there
 // is none, the server stops with "recovery ended before configured recovery target was
