@@ -45,8 +45,9 @@ func (t *restoredTables) add(r *restorer, a *archive) {
 
 // analyze makes the planner's statistics of what was restored if the options say so, with
 // several connections. The rows are safe without: what fails is a warning, and only the end
-// of ctx an error. The same tables are not analyzed again.
-func (r *restorer) analyze(ctx context.Context, database string, jobs int, t *restoredTables) error {
+// of ctx an error. The same tables are not analyzed again. They are in database, which may get the name
+// that source is restored under only later.
+func (r *restorer) analyze(ctx context.Context, source, database string, jobs int, t *restoredTables) error {
 	done := *t
 	*t = restoredTables{}
 	switch {
@@ -54,7 +55,7 @@ func (r *restorer) analyze(ctx context.Context, database string, jobs int, t *re
 		return nil
 	case !r.options.Analyze:
 		if !done.statistics {
-			r.unanalyzed.add(database)
+			r.unanalyzed.add(r.targetOf(source))
 		}
 		return nil
 	}
@@ -66,7 +67,7 @@ func (r *restorer) analyze(ctx context.Context, database string, jobs int, t *re
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		slog.Warn(fmt.Sprintf("database %q is restored, but could not be analyzed: %v: run ANALYZE there, or leave it to autovacuum", database, err))
+		slog.Warn(fmt.Sprintf("database %q is restored, but could not be analyzed: %v: run ANALYZE there, or leave it to autovacuum", r.targetOf(source), err))
 	}
 	return nil
 }
@@ -75,7 +76,7 @@ func (r *restorer) analyze(ctx context.Context, database string, jobs int, t *re
 func (r *restorer) analyzeRestored(ctx context.Context, database string, a *archive) error {
 	var t restoredTables
 	t.add(r, a)
-	return r.analyze(ctx, database, a.jobs, &t)
+	return r.analyze(ctx, a.database, database, a.jobs, &t)
 }
 
 func (r *restorer) analyzeTables(ctx context.Context, database string, jobs int, script *sqlscript.Script, t *restoredTables) error {

@@ -204,16 +204,7 @@ func (r *restorer) runsOf(archives []*archive, data []tableData, steps []rows.St
 	}
 	var runs []rowsRun
 	for _, a := range archives {
-		run := rowsRun{archive: a, jobs: a.jobs}
-		for n := range size[a] {
-			switch e := &a.toc.Entries[n]; {
-			case e.Desc == tableRows:
-				run.ids = append(run.ids, free[tableData{a, e.DumpID}]...)
-			case a.chooses(e) && keep(e):
-				run.ids = append(run.ids, e.DumpID)
-			}
-		}
-		runs = append(runs, run)
+		runs = append(runs, freeRun(a, size[a], free, keep))
 		if changed[a] {
 			if err := a.rewrite(r.files); err != nil {
 				return nil, err
@@ -221,6 +212,21 @@ func (r *restorer) runsOf(archives []*archive, data []tableData, steps []rows.St
 		}
 	}
 	return append(runs, serial...), nil
+}
+
+// freeRun is the run for what may be restored with as many connections as there are, among the first
+// entries of an archive.
+func freeRun(a *archive, size int, free map[tableData][]int, keep func(*dumparchive.Entry) bool) rowsRun {
+	run := rowsRun{archive: a, jobs: a.jobs}
+	for n := range size {
+		switch e := &a.toc.Entries[n]; {
+		case e.Desc == tableRows:
+			run.ids = append(run.ids, free[tableData{a, e.DumpID}]...)
+		case a.chooses(e) && keep(e):
+			run.ids = append(run.ids, e.DumpID)
+		}
+	}
+	return run
 }
 
 // frameStep puts statements around the tables of a step, if it takes any.

@@ -111,10 +111,7 @@ func (d *partedDump) restoreHeld(ctx context.Context) error {
 	}
 	var data []*part
 	for n, p := range held {
-		some := (p.chosen == nil || len(p.chosen) > 0) && (p.section == recordname.Data || !d.options.DataOnly)
-		d.selection.matched = d.selection.matched || some
-		d.selection.skipped = d.selection.skipped || !some
-		if !some && p.section != recordname.PreData {
+		if !d.hasChosen(p) && p.section != recordname.PreData {
 			_ = p.report(nil)
 			continue
 		}
@@ -130,6 +127,14 @@ func (d *partedDump) restoreHeld(ctx context.Context) error {
 		}
 	}
 	return d.restoreDataInOrder(ctx, data)
+}
+
+// hasChosen reports whether something of a part was chosen, and notes it.
+func (d *partedDump) hasChosen(p *part) bool {
+	some := (p.chosen == nil || len(p.chosen) > 0) && (p.section == recordname.Data || !d.options.DataOnly)
+	d.selection.matched = d.selection.matched || some
+	d.selection.skipped = d.selection.skipped || !some
+	return some
 }
 
 // restoreDataInOrder restores the rows of several parts in the order of their foreign keys.

@@ -248,7 +248,7 @@ func (d *partedDump) restorePostData(ctx context.Context, p *part) error {
 	d.retryRefused(ctx)
 	return d.inOrder(ctx,
 		func() error { return d.loadPart(ctx, p) },
-		func() error { return d.analyze(ctx, d.target, p.jobs, &d.restored) },
+		func() error { return d.analyze(ctx, d.database, d.target, p.jobs, &d.restored) },
 		func() error { return d.restoreRest(ctx) },
 	)
 }

@@ -86,7 +86,7 @@ func (r *restorer) described(database string) *manifest.ClusterDatabase {
 // of indexes are seen in as well. empty: it has nothing but what will be restored.
 func (r *restorer) startProgress(ctx context.Context, source, target string, empty bool) (stop func()) {
 	o := progress.Operation{
-		Name: fmt.Sprintf("restore of database %q", target), Of: "the %s that it took when it was saved",
+		Name: fmt.Sprintf("restore of database %q", r.targetOf(source)), Of: "the %s that it took when it was saved",
 		Bytes: func(ctx context.Context) (size int64, err error) {
 			err = r.server.With(ctx, "", func(conn *pgx.Conn) error {
 				return conn.QueryRow(ctx, "SELECT pg_catalog.pg_database_size($1::pg_catalog.name)", target).Scan(&size)

@@ -60,7 +60,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 	if err != nil {
 		return conclude(ctx, d, errors.Join(needsErr, err))
 	}
-	defer r.startProgress(ctx, a.database, d.Name, d.Create || d.Replace)()
+	stopProgress := r.startProgress(ctx, a.database, d.Name, d.Create || d.Replace)
 	// What fails from here on is reported when the rest has been restored.
 	err = r.inOrder(ctx,
 		func() error { return d.Properties.RestoreSettings(ctx, r.server, d.Name, r.options.ExitOnError) },
@@ -79,6 +79,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 			return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError)
 		},
 	)
+	stopProgress()
 	return conclude(ctx, d, errors.Join(needsErr, err))
 }
 

@@ -190,7 +190,7 @@ func TestCheckPhysicalMissing(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	t.Run("snapshot", func(t *testing.T) { testCheckCopies(t, p, c, snapshot) })
-	t.Run("owner", func(t *testing.T) {
+	t.Run("owner", func(*testing.T) {
 		c := *c
 		c.options = c.options[1:]
 		c.fails(snapshot, []string{`option "owner": a server of the user`, "a system user of its own"})

@@ -57,7 +57,7 @@ var targetFaults = []fault{
 	},
 	{
 		name: "restore, database in use", what: "the database is in use, with `recreate`", own: true,
-		exit: 1, says: []string{broken, "being accessed by other users", "55006", "1 other session", "hint:", "force=true"}, target: asItWas,
+		exit: 1, says: []string{broken, "being accessed by other users", "1 other session", "hint:", "force=true"}, target: asItWas,
 		do: plainRestore(inUse, "recreate=true"),
 	},
 	{

@@ -240,7 +240,9 @@ func (r *Replacement) terminate(ctx context.Context, conn *pgx.Conn) error {
 		if err != nil {
 			return fmt.Errorf("ending the sessions that use it: %w", err)
 		}
-		if sleep(ctx, pollTime) != nil {
+		select {
+		case <-time.After(pollTime):
+		case <-ctx.Done():
 			return nil
 		}
 	}

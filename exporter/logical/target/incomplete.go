@@ -20,16 +20,42 @@ import (
 func (r *Replacement) Incomplete(ctx context.Context, why error) error {
 	defer func() { _ = r.release(ctx) }()
 	if r.diskFull(ctx, why) {
+		if err := r.makeRoom(ctx); err != nil {
+			slog.Warn("making room on the server's disk: " + err.Error())
+		}
 		return errors.Join(fmt.Errorf("%w\nrecreate: the server's disk is full: the new database was dropped, the old one was left as it is\nhint: recreate=first needs no room for both", why), r.drop(ctx))
 	}
 	return fmt.Errorf("%w\nrecreate: the old database was left as it is%s\nit is dropped by the next restore with recreate that succeeds", why, r.byHand(r.old.name, "incomplete"))
 }
 
-// diskFull reports whether the server has no room left. pg_restore does not say the SQLSTATE, and its
-// messages are in the server's language: so the new database is written to.
+// makeRoom drops the largest tables of the new database: where nothing can be written any more, the checkpoint
+// fails that DROP DATABASE waits for.
+func (r *Replacement) makeRoom(ctx context.Context) error {
+	ctx, cancel := shutdown.CleanupContext(ctx)
+	defer cancel()
+	return r.server.With(ctx, r.name, func(conn *pgx.Conn) error {
+		tables, err := names(ctx, conn, `
+			SELECT oid::pg_catalog.regclass::text FROM pg_catalog.pg_class
+			WHERE relkind = 'r' AND oid >= 16384 AND relpersistence <> 't' ORDER BY pg_catalog.pg_total_relation_size(oid) DESC LIMIT 100`)
+		for _, table := range tables {
+			_, dropErr := conn.Exec(ctx, "DROP TABLE IF EXISTS "+table+" CASCADE")
+			err = errors.Join(err, dropErr)
+		}
+		return err
+	})
+}
+
+// diskFull reports whether the server has no room left. pg_restore does not say the SQLSTATE, and the
+// server's messages may be in another language: then the new database is written to.
 func (r *Replacement) diskFull(ctx context.Context, why error) bool {
-	if server.Code(why) == pgerrcode.DiskFull || strings.Contains(why.Error(), "No space left on device") {
+	if server.Code(why) == pgerrcode.DiskFull {
 		return true
+	}
+	// Source: mdextend in src/backend/storage/smgr/md.c
+	for _, text := range []string{"No space left on device", "Check free disk space"} {
+		if strings.Contains(why.Error(), text) {
+			return true
+		}
 	}
 	if ctx.Err() != nil {
 		return false
@@ -37,7 +63,7 @@ func (r *Replacement) diskFull(ctx context.Context, why error) bool {
 	ctx, cancel := shutdown.CleanupContext(ctx)
 	defer cancel()
 	err := r.server.With(ctx, r.name, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "CREATE TEMPORARY TABLE plakar_probe AS SELECT pg_catalog.repeat('x', 2000) FROM pg_catalog.generate_series(1, 2000)")
+		_, err := conn.Exec(ctx, "CREATE TEMPORARY TABLE plakar_probe AS SELECT pg_catalog.generate_series(1, 200000)")
 		return err
 	})
 	return server.Code(err) == pgerrcode.DiskFull
