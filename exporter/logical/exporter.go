@@ -159,7 +159,7 @@ func (e *Exporter) receiveGlobals(ctx context.Context, content io.Reader, ack fu
 		return nil
 	}
 	script, err := globals.Read(content, globals.Options{
-		Missing: e.options.Globals == options.GlobalsMissing, Selected: e.globalsOnDemand(), ExitOnError: e.options.ExitOnError,
+		Missing: e.options.Globals == options.GlobalsMissing, Selected: e.globalsOnDemand(), ExitOnError: e.options.ExitOnError, NoTablespaces: e.options.NoTablespaces,
 	})
 	if err != nil {
 		ack(err)

@@ -173,11 +173,14 @@ type Export struct {
 	NoOwner      bool   `option:"no_owner" default:"false" doc:"objects belong to the user who restores"`
 	NoPrivileges bool   `option:"no_privileges" default:"false" doc:"no GRANT and REVOKE"`
 	// NoTablespaces leaves everything in the target's default tablespaces.
-	NoTablespaces bool     `option:"no_tablespaces" default:"false" doc:"everything goes into the default tablespaces of the target"`
-	SchemaOnly    bool     `option:"schema_only" default:"false" doc:"no rows"`
-	DataOnly      bool     `option:"data_only" default:"false" doc:"rows only, into tables that are there"`
-	Schemas       []string `option:"schemas" doc:"names or patterns of the schemas to restore, with what they need"`
-	Tables        []string `option:"tables" doc:"names or patterns of the tables to restore, with what belongs to them and what they need"`
+	NoTablespaces bool `option:"no_tablespaces" default:"false" doc:"no tablespaces are restored, everything goes into the target's default ones"`
+	// Locale and LocaleProvider are those of databases that are created; "" for what they had.
+	Locale         string   `option:"locale" doc:"the locale of databases that are created, where the target lacks that of the source"`
+	LocaleProvider string   `option:"locale_provider" enum:"libc|icu|builtin" doc:"the locale provider of databases that are created; icu needs PostgreSQL 15, builtin 17, and both a locale"`
+	SchemaOnly     bool     `option:"schema_only" default:"false" doc:"no rows"`
+	DataOnly       bool     `option:"data_only" default:"false" doc:"rows only, into tables that are there"`
+	Schemas        []string `option:"schemas" doc:"names or patterns of the schemas to restore, with what they need"`
+	Tables         []string `option:"tables" doc:"names or patterns of the tables to restore, with what belongs to them and what they need"`
 	// SearchPath are exact names.
 	SearchPath  []string `option:"search_path" doc:"schemas in which functions find what they name without one, while rows are loaded and indexes built; pg_dump sets none"`
 	Analyze     bool     `option:"analyze" default:"false" doc:"make the planner's statistics (ANALYZE) of what was restored"`
@@ -239,6 +242,7 @@ func (o *Export) complete() error {
 		exclusive("recreate", o.Recreates(), "schemas", len(o.Schemas) > 0),
 		exclusive("recreate", o.Recreates(), "tables", len(o.Tables) > 0),
 		o.checkForce(),
+		o.checkLocale(),
 		o.completeGlobals(),
 	)
 }
@@ -265,6 +269,14 @@ func (o *Export) completeGlobals() error {
 		o.Globals = GlobalsMissing
 	case o.Globals == "":
 		o.Globals = GlobalsAll
+	}
+	return nil
+}
+
+// checkLocale refuses a provider without one of its locales.
+func (o *Export) checkLocale() error {
+	if o.Locale == "" && (o.LocaleProvider == "icu" || o.LocaleProvider == "builtin") {
+		return fmt.Errorf("option \"locale_provider\": %s needs one of its own locales: give it with \"locale\"", o.LocaleProvider)
 	}
 	return nil
 }

@@ -20,6 +20,44 @@ func (s Statement) ForDatabase(identifier string) Statement {
 	return s
 }
 
+// Option is the value of an option of the statement, CREATE DATABASE, "" if it is not there. The
+// name is in upper case.
+func (s Statement) Option(name string) string {
+	r := reader{tokens: s.tokens()}
+	for ; r.pos+2 < len(r.tokens); r.pos++ {
+		if r.peek().is(name) && r.ahead(1).isSymbol("=") {
+			r.pos += 2
+			return r.value()
+		}
+	}
+	return ""
+}
+
+// WithOptions returns the statement, CREATE DATABASE, less the options of those names (in upper
+// case), and with others behind it, like "LOCALE = 'C'".
+func (s Statement) WithOptions(without []string, with ...string) Statement {
+	var sql strings.Builder
+	last := 0
+	tokens := s.tokens()
+	const before = 3 // CREATE, DATABASE, the name
+	for n := before; n+2 < len(tokens); n++ {
+		if tokens[n].kind != word || !tokens[n+1].isSymbol("=") {
+			continue
+		}
+		if slices.Contains(without, strings.ToUpper(tokens[n].text)) {
+			sql.WriteString(strings.TrimRight(s.SQL[last:tokens[n].start], " "))
+			last = tokens[n+2].end
+		}
+		n += 2
+	}
+	sql.WriteString(s.SQL[last:])
+	for _, option := range with {
+		sql.WriteString(" " + option)
+	}
+	s.SQL = sql.String()
+	return s
+}
+
 // powers are the attributes that let a role go around all privileges.
 var powers = []string{"SUPERUSER", "REPLICATION", "BYPASSRLS"}
 

@@ -151,3 +151,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestOptionsOfCreateDatabase(t *testing.T) {
+	script, err := Parse(`CREATE DATABASE "a LOCALE = x" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = icu LOCALE = 'C.UTF-8' ICU_LOCALE = 'de-DE' TABLESPACE = "fast one";`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := script.Statements[0]
+	if got := s.Option("LOCALE_PROVIDER"); got != "icu" {
+		t.Errorf("LOCALE_PROVIDER is %q", got)
+	}
+	got := s.WithOptions([]string{"LOCALE_PROVIDER", "ICU_LOCALE", "TABLESPACE"}, "OID = 5").SQL
+	if want := `CREATE DATABASE "a LOCALE = x" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C.UTF-8' OID = 5`; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}

@@ -27,6 +27,8 @@ type Options struct {
 	Missing bool
 	// Selected: a part of the snapshot is restored, so that only what it needs is made.
 	Selected bool
+	// NoTablespaces: tablespaces are not restored.
+	NoTablespaces bool
 	// ExitOnError: nothing is run after the first error.
 	ExitOnError bool
 }
@@ -62,7 +64,9 @@ func Read(content io.Reader, o Options) (*Globals, error) {
 	}
 	g := &Globals{options: o, script: parsed, done: make([]bool, len(parsed.Statements)), needed: NewNeeds()}
 	for _, s := range parsed.Statements {
-		g.actions = append(g.actions, s.Read())
+		action := s.Read()
+		g.done[len(g.actions)] = o.NoTablespaces && action.Class == sqlscript.Tablespace
+		g.actions = append(g.actions, action)
 	}
 	return g, nil
 }

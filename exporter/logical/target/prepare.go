@@ -137,7 +137,7 @@ func (d *Database) create(ctx context.Context, s *server.Server) error {
 			err = session.Run(ctx, d.Properties.create.ForDatabase(ident(name)))
 		}
 		if err != nil {
-			return fmt.Errorf("creating it: %w", err)
+			return fmt.Errorf("creating it: %w", createHint(err))
 		}
 		return nil
 	})

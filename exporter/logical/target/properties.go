@@ -2,10 +2,13 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
@@ -51,7 +54,53 @@ func ReadProperties(toc *dumparchive.TOC, o *options.Export) (Properties, error)
 	if p.create.SQL == "" {
 		return Properties{}, fmt.Errorf("the dump does not say how database %q was created", toc.Header.Database)
 	}
+	p.create = withPlaces(p.create, o)
 	return p, nil
+}
+
+// withPlaces returns CREATE DATABASE with the locale and the tablespace that the options say.
+// Source: dumpDatabase in src/bin/pg_dump/pg_dump.c
+func withPlaces(create sqlscript.Statement, o *options.Export) sqlscript.Statement {
+	var without, with []string
+	if o.NoTablespaces {
+		without = append(without, "TABLESPACE")
+	}
+	provider := o.LocaleProvider
+	if provider != "" {
+		without = append(without, "LOCALE_PROVIDER", "ICU_LOCALE", "ICU_RULES", "BUILTIN_LOCALE", "COLLATION_VERSION")
+	}
+	if provider == "icu" || provider == "builtin" {
+		with = append(with, "LOCALE_PROVIDER = "+provider)
+	}
+	if o.Locale != "" {
+		if provider == "" {
+			provider = create.Option("LOCALE_PROVIDER")
+		}
+		without = append(without, "LOCALE", "LC_COLLATE", "LC_CTYPE", "ICU_LOCALE", "ICU_RULES", "BUILTIN_LOCALE", "COLLATION_VERSION")
+		switch provider {
+		case "icu":
+			with = append(with, "ICU_LOCALE = "+literal(o.Locale))
+		case "builtin":
+			with = append(with, "BUILTIN_LOCALE = "+literal(o.Locale))
+		default:
+			with = append(with, "LC_COLLATE = "+literal(o.Locale), "LC_CTYPE = "+literal(o.Locale))
+		}
+	}
+	return create.WithOptions(without, with...)
+}
+
+// createHint adds to the error of CREATE DATABASE which options help.
+func createHint(err error) error {
+	var pgErr *pgconn.PgError
+	switch {
+	case !errors.As(err, &pgErr):
+		return err
+	case pgErr.Code == pgerrcode.WrongObjectType, pgErr.Code == pgerrcode.InvalidParameterValue, pgErr.Code == pgerrcode.FeatureNotSupported, pgErr.Code == pgerrcode.SyntaxError:
+		return fmt.Errorf("%w\nhint: where the server lacks the locale or its provider, the options locale and locale_provider choose others", err)
+	case pgErr.Code == pgerrcode.UndefinedObject:
+		return fmt.Errorf("%w\nhint: create the tablespace, or use no_tablespaces=true", err)
+	}
+	return err
 }
 
 // propertiesScript puts together what the table of contents has of the database.

@@ -112,7 +112,7 @@ func (r *Replacement) create(ctx context.Context, session *server.Session, oldNa
 	create := r.properties.create.ForDatabase(ident(r.name))
 	create.SQL += " ALLOW_CONNECTIONS = false"
 	if err := session.Run(ctx, create); err != nil {
-		return errors.Join(fmt.Errorf("creating it anew, the one that is there was left as it is: %w", err), r.drop(ctx))
+		return errors.Join(fmt.Errorf("creating it anew, the one that is there was left as it is: %w", createHint(err)), r.drop(ctx))
 	}
 	err := mark(ctx, session.Conn(), r.name, incomplete, r.old.oid, oldName)
 	if err == nil {
