@@ -123,9 +123,14 @@ func (e *contents) missing(toc *dumparchive.TOC) []string {
 		if toolsOf(toc) != e.tools && !slices.Contains(sameEverywhere, o.kind) {
 			continue
 		}
-		if there[o] < n {
-			missing = append(missing, o.String())
+		if there[o] >= n {
+			continue
 		}
+		text := o.String()
+		if o.kind == "EXTENSION" {
+			text += packageHint(o.name, toolsOf(toc))
+		}
+		missing = append(missing, text)
 	}
 	return missing
 }

@@ -248,6 +248,10 @@ func (l *logicalWay) finish(ctx context.Context) (*check, error) {
 		return nil, errors.Join(context.Cause(ctx), l.target.Close(ctx))
 	}
 	l.report.problem(err)
+	// A restore takes a directory of dumps without it as well; nothing proves that it is whole.
+	if l.report.document == nil && err == nil {
+		l.report.problem(errors.New("the snapshot's manifest.json did not arrive, which tells what belongs to the snapshot"))
+	}
 	l.report.step("restore", l.began)
 	return l.check, l.target.Close(ctx)
 }

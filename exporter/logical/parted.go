@@ -256,7 +256,7 @@ func (d *partedDump) restorePostData(ctx context.Context, p *part) error {
 // restoreRest restores the properties that come last, once.
 func (d *partedDump) restoreRest(ctx context.Context) error {
 	d.stopProgress()
-	if d.properties == nil || d.prepared.Replacement != nil {
+	if d.properties == nil || d.prepared.Replacement.Pending() {
 		return nil
 	}
 	properties := d.properties

@@ -73,7 +73,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 		},
 		func() error { return r.analyzeRestored(ctx, d.Name, a) },
 		func() error {
-			if d.Replacement != nil {
+			if d.Replacement.Pending() {
 				return nil // when it has its name
 			}
 			return d.Properties.RestoreRest(ctx, r.server, d.Name, r.options.ExitOnError)
@@ -87,7 +87,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 // one to be replaced. err is what failed in its restore.
 func conclude(ctx context.Context, d *target.Database, err error) error {
 	switch {
-	case d == nil || d.Replacement == nil:
+	case d == nil || d.Replacement == nil, err != nil && !d.Replacement.Pending():
 		return err
 	case err != nil:
 		return d.Replacement.Incomplete(ctx, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ func TestCheckLogicalFinds(t *testing.T) {
 	})
 	t.Run("extension", func(t *testing.T) {
 		src.Exec(t, "postgres", "CREATE EXTENSION citext; CREATE TABLE worded (w citext); UPDATE pg_extension SET extname = 'postgis' WHERE extname = 'citext'")
-		c.fails(p.MustBackup("@log"), []string{`extension "postgis"`, "-postgis-3", "these are in the dump and not in the database", "EXTENSION postgis", "TABLE public.worded"})
+		c.fails(p.MustBackup("@log"), []string{`extension "postgis" is not available`, "these are in the dump and not in the database", "EXTENSION postgis (Debian, Ubuntu: postgresql-" + strconv.Itoa(src.Major) + "-postgis-3)", "TABLE public.worded"})
 	})
 	for _, change := range []struct {
 		name string

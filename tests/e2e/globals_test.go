@@ -66,7 +66,7 @@ func TestGlobalsOption(t *testing.T) {
 			result := restore(t, snapshot, "databases=shop")
 			// The directory of the one tablespace that is needed is not there any more.
 			failed(t, result, "fast", "58P01", `"boss" was created without SUPERUSER, BYPASSRLS`)
-			if strings.Contains(result.Output(), "slow") || strings.Contains(result.Output(), "does not exist (SQLSTATE 42704") {
+			if strings.Contains(result.Output(), "TABLESPACE slow") || strings.Contains(result.Output(), "does not exist (SQLSTATE 42704") {
 				t.Errorf("what is not needed was tried:\n%s", result.Output())
 			}
 			query(t, dst, "postgres", there, "app,boss,judge,mapped,reader")

@@ -158,14 +158,12 @@ func TestPartDamaged(t *testing.T) {
 		} else {
 			query(t, dst, "postgres", exists("first"), "0")
 		}
-		// What can be seen to be damaged before it is begun costs nothing that is there.
+		// What is damaged costs nothing that is there.
 		dst.Exec(t, "postgres", "DROP DATABASE IF EXISTS first")
 		dst.Exec(t, "postgres", "CREATE DATABASE first")
 		dst.Exec(t, "first", "CREATE TABLE mine (x int)")
 		failed(t, s.plakar.Restore("@dst", broken, "-o", c.jobs, "-o", "exit_on_error=true", "-o", "recreate=true"), filepath.Base(c.part))
-		query(t, dst, "first", "SELECT to_regclass('mine') IS NULL", map[bool]string{true: "t", false: "f"}[c.others])
-		// Keys are built on the data: nothing of them after an error.
-		query(t, dst, "first", "SELECT count(*) FROM pg_constraint WHERE contype = 'f'", "0")
+		query(t, dst, "first", "SELECT to_regclass('mine') IS NULL", "f")
 	}
 	if err := s.plakar.LeftBehind(); err != nil {
 		t.Error(err)

@@ -243,8 +243,19 @@ func TestRecreateIncomplete(t *testing.T) {
 			ok(t, p.Restore("@dst", good))
 			query(t, dst, "shop", "SELECT sum(x) FROM t", "1")
 			query(t, dst, "postgres", ours, "0")
-			// kept
-			ok(t, p.Restore("@dst", good, "-o", "recreate=keep"))
+			// Dropped first, and what was left before stays until a restore has succeeded.
+			failed(t, p.Restore("@dst", bad), "to exchange them by hand")
+			failed(t, p.Restore("@dst", bad, "-o", "recreate=first"), "never")
+			query(t, dst, "postgres", marks, "incomplete")
+			query(t, dst, "shop", "SELECT count(*) FROM t", "0")
+			dst.Exec(t, "postgres", "DROP DATABASE shop")
+			ok(t, p.Restore("@dst", good, "-o", "recreate=false"))
+			for _, mode := range []string{"first", "keep"} {
+				failed(t, p.Restore("@dst", bad), "to exchange them by hand")
+				ok(t, p.Restore("@dst", good, "-o", "recreate="+mode))
+			}
+			query(t, dst, "postgres", "SELECT count(*) FROM pg_database WHERE shobj_description(oid, 'pg_database') ~ 'plakar'", "1") // of the shop that was dropped by hand
+			dst.Exec(t, "postgres", "DROP DATABASE "+pgx.Identifier{dst.QueryText(t, "postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'plakar%'")}.Sanitize())
 			query(t, dst, "postgres", "SELECT count(*) FROM pg_database WHERE datname ~ '^shop_before_[0-9]{8}T[0-9]{6}Z$'", "1")
 			query(t, dst, "postgres", ours, "0")
 		})

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,10 @@ const maxName = 63
 func (r *Replacement) Complete(ctx context.Context) error {
 	defer func() { _ = r.release(ctx) }()
 	return r.server.WithSession(ctx, &r.properties.script, func(session *server.Session) error {
+		if r.exchanged {
+			r.sweep(ctx, session)
+			return nil
+		}
 		name, err := session.Name(ctx, r.old.name)
 		if err == nil {
 			err = mark(ctx, session.Conn(), r.name, complete, r.old.oid, name)
@@ -33,19 +38,22 @@ func (r *Replacement) Complete(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("recreate: %w%s", err, r.byHand(name, "complete"))
 		}
-		enabled, err := r.disableSubscriptions(ctx)
-		if err == nil {
+		if err = r.disableSubscriptions(ctx); err == nil {
 			err = r.exchange(ctx, session, name, true)
 		}
 		if err != nil {
-			return fmt.Errorf("recreate: %w", errors.Join(r.exchangeFailed(ctx, name, err), r.enableSubscriptions(ctx, enabled)))
+			return fmt.Errorf("recreate: %w", r.exchangeFailed(ctx, name, err))
 		}
-		return r.dropOld(ctx, session, name)
+		if err := r.dropOld(ctx, session, name); err != nil {
+			return err
+		}
+		r.sweep(ctx, session)
+		return nil
 	})
 }
 
 // First is Complete for a new database that nothing has been restored into yet: the old one is
-// dropped before. If it cannot be, it is put back.
+// dropped before. If it cannot be, it is put back. Complete then only drops what earlier restores left.
 func (r *Replacement) First(ctx context.Context) error {
 	defer func() { _ = r.release(ctx) }()
 	return r.server.WithSession(ctx, &r.properties.script, func(session *server.Session) error {
@@ -53,22 +61,26 @@ func (r *Replacement) First(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("recreate: %w", err)
 		}
-		enabled, err := r.disableSubscriptions(ctx)
-		if err == nil {
+		if err = r.disableSubscriptions(ctx); err == nil {
 			err = r.exchange(ctx, session, name, false)
 		}
 		if err == nil {
 			if err = r.dropOld(ctx, session, name); err == nil {
+				r.exchanged = true
 				return nil
 			}
 		}
-		return errors.Join(fmt.Errorf("recreate: %w", withSessions(err)), r.putBack(ctx, name), r.drop(ctx), r.enableSubscriptions(ctx, enabled))
+		return errors.Join(fmt.Errorf("recreate: %w", withSessions(err)), r.putBack(ctx, name), r.drop(ctx))
 	})
 }
 
 // beforeName is what a database is called that a user may want to have back: no sweep matches it.
 func beforeName(name string) string {
 	suffix := "_before_" + time.Now().UTC().Format("20060102T150405Z")
+	if len(name) > maxName-len(suffix) {
+		// Other databases may have the same beginning.
+		suffix = "_" + strings.ToLower(rand.Text()[:4]) + suffix
+	}
 	for len(name) > maxName-len(suffix) {
 		_, size := utf8.DecodeLastRuneInString(name)
 		name = name[:len(name)-size]
@@ -129,10 +141,12 @@ func (r *Replacement) exchangeFailed(ctx context.Context, name string, err error
 	switch {
 	case unknown != nil:
 		return fmt.Errorf("the new database is complete, but whether it has taken the old one's place is not known: %w%s", errors.Join(withSessions(err), unknown), r.byHand(name, "complete"))
-	case exchanged:
+	case exchanged: // its subscriptions stay disabled: those of that name may be the new one's
 		return fmt.Errorf("the new database has taken the place of the old one, which is called %q now and was not dropped: %w", r.away, err)
 	}
-	return fmt.Errorf("the new database is complete, but could not take the place of the old one, which was left as it is: %w%s", withSessions(err), r.byHand(name, "complete"))
+	return errors.Join(
+		fmt.Errorf("the new database is complete, but could not take the place of the old one, which was left as it is: %w%s", withSessions(err), r.byHand(name, "complete")),
+		r.enableSubscriptions(ctx))
 }
 
 // withSessions explains an error because of sessions in the old database.
@@ -157,10 +171,13 @@ func (r *Replacement) byHand(name, what string) string {
 	return fmt.Sprintf("\nhint: the new one, which is %s, is called %q; to exchange them by hand: %s;", what, r.name, strings.Join(sql, "; "))
 }
 
-// dropOld drops the old database, unless it is kept, and what earlier restores left.
+// dropOld drops the old database, unless it is kept.
 func (r *Replacement) dropOld(ctx context.Context, session *server.Session, name string) error {
 	if r.keep {
 		slog.Info(fmt.Sprintf("the database that was called %q is there as %q", name, r.away))
+		if len(r.disabled) > 0 {
+			slog.Warn(fmt.Sprintf("database %q: its subscriptions are disabled (%s): dropping one drops the slot at the publisher, unless ALTER SUBSCRIPTION ... SET (slot_name = NONE) comes first", r.away, quoted(r.disabled)))
+		}
 		return nil
 	}
 	err := r.dropAllSubscriptions(ctx)
@@ -174,7 +191,6 @@ func (r *Replacement) dropOld(ctx context.Context, session *server.Session, name
 	if err != nil {
 		return fmt.Errorf("recreate: the new database is in place, but the old one, which is called %q now, could not be dropped: %w", r.away, err)
 	}
-	r.sweep(ctx, session)
 	return nil
 }
 
@@ -188,8 +204,11 @@ func (r *Replacement) putBack(ctx context.Context, name string) error {
 			return err
 		}
 		var exchanged bool
-		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", r.away).Scan(&exchanged); err != nil || !exchanged {
+		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", r.away).Scan(&exchanged); err != nil {
 			return err
+		}
+		if !exchanged {
+			return r.enableSubscriptions(ctx)
 		}
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for _, sql := range []string{
@@ -207,7 +226,7 @@ func (r *Replacement) putBack(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("putting the old database back, which is called %q now: %w", r.away, err)
 		}
-		return nil
+		return r.enableSubscriptions(ctx)
 	})
 }
 

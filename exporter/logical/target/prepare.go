@@ -23,7 +23,7 @@ type Database struct {
 	Properties Properties // none unless Plan.Properties
 	Info       conninfo.Info
 	HasTables  bool // before anything was restored
-	// Replacement is not nil if this database is to take the place of another one, when it is complete.
+	// Replacement is not nil if this database takes the place of another one.
 	Replacement *Replacement
 }
 
@@ -123,7 +123,11 @@ func (d *Database) replace(ctx context.Context, s *server.Server, o *options.Exp
 		return err
 	}
 	if o.Recreate == options.RecreateFirst {
-		return r.First(ctx)
+		if err := r.First(ctx); err != nil {
+			return err
+		}
+		d.Replacement = r
+		return nil
 	}
 	d.Name, d.Replacement = r.name, r
 	d.Info = s.Info.WithDatabase(d.Name)

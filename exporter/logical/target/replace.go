@@ -49,8 +49,13 @@ type Replacement struct {
 	name       string // of the new one before it has its own; ASCII
 	away       string // of the old one after it has lost its own, as statements of the session write it
 	old        oldDatabase
+	disabled   []string  // subscriptions of the old one, by us
+	exchanged  bool      // the new one has its name already
 	lock       *pgx.Conn // holds the lock; nil when it is over
 }
+
+// Pending reports whether the new database has yet to take the place of the old one.
+func (r *Replacement) Pending() bool { return r != nil && !r.exchanged }
 
 // beginReplacement creates a database with the properties beside the old one. It returns nil if
 // there was nothing left to replace: the old one could only be dropped.

@@ -59,25 +59,26 @@ func (r *Replacement) ofOld(ctx context.Context) (found []subscription, err erro
 }
 
 // disableSubscriptions keeps the workers of subscriptions out of the old database, which could not be
-// renamed otherwise. It returns those that were enabled.
-func (r *Replacement) disableSubscriptions(ctx context.Context) (enabled []string, err error) {
+// renamed otherwise.
+func (r *Replacement) disableSubscriptions(ctx context.Context) error {
 	found, err := r.ofOld(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, sub := range found {
 		if sub.Enabled {
-			enabled = append(enabled, sub.Name)
+			r.disabled = append(r.disabled, sub.Name)
 		}
 	}
-	return enabled, r.switchSubscriptions(ctx, enabled, "DISABLE")
+	return r.switchSubscriptions(ctx, r.disabled, "DISABLE")
 }
 
-// enableSubscriptions undoes disableSubscriptions. The context may have ended.
-func (r *Replacement) enableSubscriptions(ctx context.Context, enabled []string) error {
+// enableSubscriptions undoes disableSubscriptions, when the old database has its name. The context may
+// have ended.
+func (r *Replacement) enableSubscriptions(ctx context.Context) error {
 	ctx, cancel := shutdown.CleanupContext(ctx)
 	defer cancel()
-	return r.switchSubscriptions(ctx, enabled, "ENABLE")
+	return r.switchSubscriptions(ctx, r.disabled, "ENABLE")
 }
 
 func (r *Replacement) switchSubscriptions(ctx context.Context, names []string, action string) error {
