@@ -11,7 +11,7 @@ const Version = 2
 type Document struct {
 	Version   int       `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
-	// Connector is "postgres", "postgres+aws" or "postgres+bin".
+	// Connector is "postgres", "postgres+aws", "postgres+bin" or "postgres+wal".
 	Connector string `json:"connector"`
 	Host      string `json:"host"`
 	Port      int    `json:"port"`
@@ -32,9 +32,12 @@ type Document struct {
 	// PostgreSQL 13, and in snapshots made before this field was.
 	Base *Base `json:"base,omitempty"`
 
+	// WAL is what there is of the WAL, of backups of the WAL only.
+	WAL *WAL `json:"wal,omitempty"`
+
 	// Database is the one selected, nil for all of them.
 	Database *string `json:"database"`
-	// DumpFormat is "custom" or "basebackup".
+	// DumpFormat is "custom", "basebackup" or "wal".
 	DumpFormat string `json:"dump_format"`
 	// Options are the effective options of the backup that are no secrets.
 	Options map[string]any `json:"options"`

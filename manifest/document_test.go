@@ -15,6 +15,7 @@ import (
 func TestSchemaAgreesWithTypes(t *testing.T) {
 	schemaAgrees(t, manifest.Schema(), map[string]reflect.Type{
 		"": reflect.TypeFor[manifest.Document](), "base": reflect.TypeFor[manifest.Base](), "file": reflect.TypeFor[manifest.File](),
+		"wal": reflect.TypeFor[manifest.WAL](), "wal_ancestor": reflect.TypeFor[manifest.WALAncestor](), "wal_end": reflect.TypeFor[manifest.WALEnd](),
 		"cluster_config": reflect.TypeFor[manifest.ClusterConfig](), "role": reflect.TypeFor[manifest.Role](),
 		"tablespace": reflect.TypeFor[manifest.Tablespace](), "database": reflect.TypeFor[manifest.Database](),
 		"extension": reflect.TypeFor[manifest.Extension](), "schema": reflect.TypeFor[manifest.SchemaObject](),

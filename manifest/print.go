@@ -44,6 +44,9 @@ func (p *printer) header(h Header, server *server, known *warnings) {
 	if h.Base != nil {
 		p.field("base", h.Base)
 	}
+	if h.WAL != nil {
+		p.field("wal", h.WAL)
+	}
 	if h.Database == "" {
 		p.field("database", nil)
 	} else {

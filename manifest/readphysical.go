@@ -6,15 +6,17 @@ import (
 	"io"
 )
 
-// Physical is the part of a physical backup's document that a restore needs.
+// Physical is the part of the document of a physical backup, or of one of the WAL, that a
+// restore needs.
 type Physical struct {
 	Connector     string
-	DumpFormat    string // "basebackup" if it is one
+	DumpFormat    string // "basebackup" or "wal" if it is one
 	ServerVersion string // "" when not known
 	// SystemIdentifier is the cluster's, "" when not known.
 	SystemIdentifier string
 	InRecovery       bool // the server was a standby, as far as is known
 	Base             *Base
+	WAL              *WAL
 	Tablespaces      []Tablespace
 	// Databases are without what is in them.
 	Databases []DatabaseInfo
@@ -30,7 +32,7 @@ func ReadPhysical(r io.Reader) (*Physical, error) {
 	dec := json.NewDecoder(r)
 	fields := map[string]any{
 		"version": &version, "connector": &p.Connector, "dump_format": &p.DumpFormat, "server_version": &text,
-		"cluster_system_identifier": &id, "in_recovery": &standby, "base": &p.Base, "tablespaces": &p.Tablespaces,
+		"cluster_system_identifier": &id, "in_recovery": &standby, "base": &p.Base, "wal": &p.WAL, "tablespaces": &p.Tablespaces,
 	}
 	err := eachMember(dec, func(key string) error {
 		if field, ok := fields[key]; ok {

@@ -31,6 +31,7 @@ type Header struct {
 	Database   string
 	DumpFormat string
 	Base       *Base // nil for none
+	WAL        *WAL  // nil for none
 	// One of them, the other is "".
 	PgDumpVersion, PgBasebackupVersion string
 	// What is known of the server by other ways than SQL, for a role that may not

@@ -32,6 +32,7 @@ func Connectors() []Connector {
 		{"postgres+bin", "importer", options.Physical{}},
 		{"postgres+bin", "exporter", options.PhysicalRestore{}},
 		{"postgres+check", "exporter", options.Check{}},
+		{"postgres+wal", "importer", options.WAL{}},
 	}
 }
 

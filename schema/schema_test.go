@@ -129,7 +129,7 @@ func TestManifest(t *testing.T) {
 	var got []string
 	for _, c := range m.Connectors {
 		got = append(got, c.Validator)
-		if c.Class != "database" || c.Subclass != "postgresql" || !slices.Equal(c.Args, []string{c.Type}) {
+		if c.Class != "database" || c.Subclass != "postgresql" || !slices.Equal(c.Args, []string{c.Type}) || len(c.Protocols) == 0 {
 			t.Errorf("odd connector %+v", c)
 		}
 		if want := "schema/" + c.Protocols[0] + "-" + c.Type + ".json"; c.Validator != want {

@@ -1,5 +1,5 @@
-// Command postgres+bin is the plugin for postgres+bin:// and postgres+check:// that plakar
-// starts.
+// Command postgres+bin is the plugin for postgres+bin://, postgres+wal:// and postgres+check:// that
+// plakar starts.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/check"
 	exporter "github.com/PlakarKorp/integration-postgresql/exporter/physical"
 	importer "github.com/PlakarKorp/integration-postgresql/importer/physical"
+	"github.com/PlakarKorp/integration-postgresql/importer/wal"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 )
 
@@ -15,7 +16,7 @@ func main() {
 	if check.IsGuard(os.Args) {
 		os.Exit(check.RunGuard(os.Args))
 	}
-	os.Exit(plugin.Main(os.Args, importer.New, target))
+	os.Exit(plugin.Main(os.Args, source, target))
 }
 
 // target chooses by the protocol.
@@ -24,4 +25,12 @@ func target(protocol string, settings map[string]string, environ []string) (plug
 		return check.New(protocol, settings, environ)
 	}
 	return exporter.New(protocol, settings, environ)
+}
+
+// source chooses by the protocol.
+func source(protocol string, settings map[string]string, environ []string) (plugin.Source, error) {
+	if protocol == "postgres+wal" {
+		return wal.New(protocol, settings, environ)
+	}
+	return importer.New(protocol, settings, environ)
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
@@ -54,7 +53,7 @@ type Backup struct {
 	Tablespaces []Tablespace
 
 	ctx        context.Context
-	pg         *pgconn.PgConn
+	conn       *Conn
 	onOmission func(message string)
 	data       []byte // rest of the last message with data
 	next       string // archive that follows the current one; "" for none yet
@@ -66,7 +65,7 @@ type Backup struct {
 // BaseBackup starts a backup and waits for its checkpoint. ctx is for the whole
 // backup. The server must be of MinMajor or later.
 func (c *Conn) BaseBackup(ctx context.Context, o Options) (*Backup, error) {
-	b := &Backup{ctx: ctx, pg: c.pg, onOmission: o.OnOmission}
+	b := &Backup{ctx: ctx, conn: c, onOmission: o.OnOmission}
 	c.backup = b
 	c.pg.Frontend().Send(&pgproto3.Query{String: o.command()})
 	if err := c.pg.Frontend().Flush(); err != nil {
@@ -188,23 +187,11 @@ func (b *Backup) take(data []byte) (done bool, err error) {
 }
 
 func (b *Backup) receive() (pgproto3.BackendMessage, error) {
-	message, err := b.pg.ReceiveMessage(b.ctx)
-	if err != nil {
-		if b.ctx.Err() != nil {
-			err = context.Cause(b.ctx)
-		}
-		if errors.Is(err, io.EOF) { // which stands for a complete backup here
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, err
-	}
-	if failure, ok := message.(*pgproto3.ErrorResponse); ok {
-		return nil, refusal(failure)
-	}
+	message, err := b.conn.receive(b.ctx)
 	if notice, ok := message.(*pgproto3.NoticeResponse); ok {
 		b.notice(notice)
 	}
-	return message, nil
+	return message, err
 }
 
 // notice passes the warnings on that an entry of a directory is not sent. Their text is
@@ -214,15 +201,6 @@ func (b *Backup) notice(n *pgproto3.NoticeResponse) {
 	if b.onOmission != nil && n.Routine == "sendDir" && n.SeverityUnlocalized == "WARNING" {
 		b.onOmission(n.Message)
 	}
-}
-
-// refusal is the server's error, with its hint.
-func refusal(failure *pgproto3.ErrorResponse) error {
-	err := pgconn.ErrorResponseToPgError(failure)
-	if err.Hint == "" {
-		return err
-	}
-	return fmt.Errorf("%w\nhint: %s", err, err.Hint)
 }
 
 // archiveReader reads up to the end of the current archive.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 )
@@ -24,7 +25,8 @@ const idleInterval = 5 * time.Second
 // the same time.
 type Conn struct {
 	pg     *pgconn.PgConn
-	backup *Backup // nil before BaseBackup
+	backup *Backup    // nil before BaseBackup
+	stream *WALStream // the last one; nil before StreamWAL
 
 	stopIdle context.CancelFunc // nil unless idling
 	idle     sync.WaitGroup
@@ -45,14 +47,11 @@ func (c *Conn) Major() int {
 // SystemID returns the cluster's system identifier. Every replication role may
 // ask for it here, unlike with SQL.
 func (c *Conn) SystemID(ctx context.Context) (string, error) {
-	results, err := c.pg.Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()
+	row, err := c.row(ctx, "IDENTIFY_SYSTEM", 1)
 	if err != nil {
 		return "", fmt.Errorf("identifying the server: %w", err)
 	}
-	if len(results) == 0 || len(results[0].Rows) == 0 || len(results[0].Rows[0]) == 0 {
-		return "", errors.New("identifying the server: empty answer")
-	}
-	return string(results[0].Rows[0][0]), nil
+	return row[0], nil
 }
 
 // ReserveWAL makes a temporary physical slot, which keeps all WAL from the last
@@ -90,12 +89,55 @@ func (c *Conn) Idle(ctx context.Context) {
 	})
 }
 
+// receive returns the server's next message; its errors are errors.
+func (c *Conn) receive(ctx context.Context) (pgproto3.BackendMessage, error) {
+	message, err := c.pg.ReceiveMessage(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if errors.Is(err, io.EOF) { // which stands for an end in order
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	if failure, ok := message.(*pgproto3.ErrorResponse); ok {
+		return nil, refusal(failure)
+	}
+	return message, nil
+}
+
+// skipToReady skips the rest of an answer.
+func (c *Conn) skipToReady(ctx context.Context) error {
+	for {
+		message, err := c.receive(ctx)
+		if err != nil {
+			return err
+		}
+		if _, ready := message.(*pgproto3.ReadyForQuery); ready {
+			return nil
+		}
+	}
+}
+
+// refusal is the server's error, with its hint.
+func refusal(failure *pgproto3.ErrorResponse) error {
+	err := pgconn.ErrorResponseToPgError(failure)
+	if err.Hint == "" {
+		return err
+	}
+	return fmt.Errorf("%w\nhint: %s", err, err.Hint)
+}
+
 // Close ends the connection and what the server does for it. A server that does not
 // answer is waited for until ctx ends.
 func (c *Conn) Close(ctx context.Context) error {
 	if c.stopIdle != nil {
 		c.stopIdle()
 		c.idle.Wait()
+	}
+	if c.stream != nil {
+		c.stream.halt()
 	}
 	if c.backup != nil && !errors.Is(c.backup.err, io.EOF) && !c.pg.IsClosed() {
 		// The server notices a closed connection late while it does a checkpoint.

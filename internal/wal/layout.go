@@ -28,5 +28,12 @@ func (s Segment) PartialPath() string { return s.Path() + PartialSuffix }
 // SumPath is the pathname of the record whose identity is the segment's content.
 func (s Segment) SumPath() string { return path.Join(sumDirectory, s.Name()) }
 
+// NextPath is the pathname of the record that tells whether the snapshot has s, as the first
+// segment that the previous one did not have.
+func (s Segment) NextPath() string { return s.SumPath() + ".next" }
+
 // HistoryPath is the pathname of the timeline's history file.
 func (t Timeline) HistoryPath() string { return path.Join(historyDirectory, t.HistoryName()) }
+
+// HistorySumPath is the pathname of the record whose identity is the history file's content.
+func (t Timeline) HistorySumPath() string { return path.Join(sumDirectory, t.HistoryName()) }

@@ -1,0 +1,165 @@
+package wal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+
+	xlog "github.com/PlakarKorp/integration-postgresql/internal/wal"
+)
+
+// stream takes from the server what the previous snapshot does not have, up to the end of
+// the WAL as it was when the run began.
+func (r *run) stream() error {
+	at := r.server.restart()
+	if r.newest != nil {
+		at = r.server.history.SegmentAt(r.newest.End(), r.server.size)
+		if r.newest.End() < r.server.restart().Start {
+			at = r.server.restart() // what lies between was fetched
+		} else if !r.checked {
+			at = *r.newest
+		}
+	}
+	for at.Start < r.server.end.Position {
+		end, err := r.streamTimeline(at)
+		if err != nil || end == r.server.end.Position {
+			return err
+		}
+		at = r.server.history.SegmentAt(end, r.server.size)
+	}
+	return nil
+}
+
+// streamTimeline streams from the start of a segment to the end of its timeline, or of the
+// WAL, and returns where that is.
+func (r *run) streamTimeline(at xlog.Segment) (end xlog.LSN, err error) {
+	end = r.server.end.Position
+	if left, ancestor := r.server.history.EndOf(at.Timeline); ancestor && left < end {
+		end = left
+	}
+	in, err := r.open(r.server.name, at)
+	if err != nil {
+		return end, err
+	}
+	for ; at.Start < end; at = at.Next() {
+		in.begin(r.server, at)
+		if at.End() > end {
+			err = r.partial(in, at, uint64(end-at.Start))
+		} else {
+			err = r.segment(in, at)
+		}
+		if err != nil {
+			return end, err
+		}
+	}
+	_, err = in.stream.Stop(r.ctx)
+	return end, err
+}
+
+// segment takes in a complete segment: the one to compare, the one that plakar waits for, or
+// one of those after it.
+func (r *run) segment(in *source, s xlog.Segment) error {
+	if r.newest != nil && s == *r.newest {
+		if _, err := io.Copy(io.Discard, io.LimitReader(in, int64(s.Size))); err != nil { // #nosec G115 -- a segment's size
+			return r.cause(err)
+		}
+		r.newestSum = in.hex()
+		r.last, r.lastSum = &s, r.newestSum
+		if r.asked != nil {
+			return nil // plakar cannot answer before it has what it waits for
+		}
+		return r.compareAndConfirm(in)
+	}
+	r.segments++
+	r.added++
+	if q := r.asked; q != nil {
+		r.asked = nil
+		err := r.deliver(in, s.Size, func(content io.ReadCloser, _ bool) error {
+			q.supply(content)
+			return nil
+		})
+		r.last, r.lastSum = &s, in.hex()
+		if err != nil {
+			return err
+		}
+		return r.compareAndConfirm(in)
+	}
+	err := r.deliver(in, s.Size, func(content io.ReadCloser, _ bool) error {
+		return r.emit(newRecord(s.Path(), r.segmentIdentity(s), unknownSize, fresh{content, "the WAL segment " + s.Name(), r.late}))
+	})
+	r.last, r.lastSum = &s, in.hex()
+	return err
+}
+
+// compareAndConfirm compares the newest segment of the previous snapshot, and lets go what
+// comes before it: it is in a snapshot that was committed.
+func (r *run) compareAndConfirm(in *source) error {
+	if r.newest == nil {
+		return nil
+	}
+	if !r.checked {
+		if err := r.compare(*r.newest); err != nil {
+			return err
+		}
+	}
+	if r.newest.Start <= r.server.slot.Restart {
+		return nil
+	}
+	return in.stream.Confirm(r.newest.Start)
+}
+
+// partial takes in the beginning of a segment, where the WAL or a timeline ends.
+func (r *run) partial(in *source, s xlog.Segment, size uint64) error {
+	begun, err := readAll(in, size)
+	if err != nil {
+		return r.cause(err)
+	}
+	content := io.MultiReader(bytes.NewReader(begun), io.LimitReader(zeros{}, int64(s.Size-size))) // #nosec G115 -- a segment's size
+	id := r.server.identify("partial", s.Name(), sumOf(begun))
+	return r.deliver(content, s.Size, func(content io.ReadCloser, _ bool) error {
+		return r.emit(newRecord(s.PartialPath(), id, int64(s.Size), content)) // #nosec G115 -- as above
+	})
+}
+
+// sendSums sends what the next run compares with.
+func (r *run) sendSums() error {
+	if r.newest != nil {
+		if err := r.sendSuccessor(); err != nil {
+			return err
+		}
+	}
+	if r.last == nil || r.newest != nil && *r.last == *r.newest {
+		return nil
+	}
+	return r.emit(newRecord(r.last.SumPath(), r.sumIdentity(*r.last, r.lastSum), unknownSize, newText("1")))
+}
+
+// sendSuccessor notes whether this snapshot has a segment after the newest one of the
+// previous snapshot, which must not have one. The size of the record is the note.
+func (r *run) sendSuccessor() error {
+	next := r.server.history.SegmentAt(r.newest.End(), r.newest.Size)
+	id, size, text := r.server.identify("next", r.newest.Name(), next.Name()), int64(unknownSize), ""
+	if r.last != nil && *r.last != *r.newest {
+		size, text = 1, "1"
+	}
+	q, a, err := r.ask(next.NextPath(), id, size)
+	if err != nil {
+		return err
+	}
+	if a.known && a.size == 1 {
+		return errOtherHistory
+	}
+	if !a.known {
+		q.supplyText(text)
+	}
+	return nil
+}
+
+// hex is the sum of what has passed of the segment.
+func (s *source) hex() string { return hex.EncodeToString(s.sum.Sum(nil)) }
+
+func sumOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
