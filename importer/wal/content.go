@@ -41,6 +41,11 @@ func (r *run) deliver(source io.Reader, size uint64, give func(content io.ReadCl
 		return err
 	}
 	n, err := io.Copy(writer, source)
+	if errors.Is(err, io.ErrClosedPipe) && r.ctx.Err() == nil {
+		// plakar has it already, or its store takes no more: plugin.Source says which.
+		_, err = io.Copy(io.Discard, source)
+		return r.cause(err)
+	}
 	if err == nil && uint64(held.Size)+uint64(n) != size { // #nosec G115 -- not negative
 		err = io.ErrUnexpectedEOF
 	}
