@@ -150,7 +150,7 @@ func compareReceived(t *testing.T, s *harness.Server, p *harness.Plakar, snapsho
 	}
 	if compared < 6 {
 		entries, _ := os.ReadDir(received)
-		t.Errorf("%d of %d segments compared: %v are there", compared, names, entries)
+		t.Errorf("%d of %q segments compared: %v are there", compared, names, entries)
 	}
 }
 
