@@ -36,6 +36,7 @@ type run struct {
 	newest  *xlog.Segment // of the complete ones that the previous snapshot has; nil for none
 	met     bool          // the walk met WAL of the previous snapshot, or its beginning
 	checked bool          // newest is on the server what it is in the store, as far as can be told
+	noted   bool          // whether this snapshot has a segment after newest
 	asked   *question     // of the first segment that the previous snapshot does not have; nil for none
 	gap     *string
 

@@ -106,6 +106,10 @@ func (r *run) compareAndConfirm(in *source) error {
 	if r.newest.Start <= r.server.slot.Restart {
 		return nil
 	}
+	// A server that was set back is found out before its slot moves.
+	if err := r.sendSuccessor(); err != nil {
+		return err
+	}
 	return in.stream.Confirm(r.newest.Start)
 }
 
@@ -124,10 +128,8 @@ func (r *run) partial(in *source, s xlog.Segment, size uint64) error {
 
 // sendSums sends what the next run compares with.
 func (r *run) sendSums() error {
-	if r.newest != nil {
-		if err := r.sendSuccessor(); err != nil {
-			return err
-		}
+	if err := r.sendSuccessor(); err != nil {
+		return err
 	}
 	if r.last == nil || r.newest != nil && *r.last == *r.newest {
 		return nil
@@ -136,11 +138,15 @@ func (r *run) sendSums() error {
 }
 
 // sendSuccessor notes whether this snapshot has a segment after the newest one of the
-// previous snapshot, which must not have one. The size of the record is the note.
+// previous snapshot, which must not have one. The size of the record is the note. It is sent once.
 func (r *run) sendSuccessor() error {
+	if r.newest == nil || r.noted {
+		return nil
+	}
+	r.noted = true
 	next := r.server.history.SegmentAt(r.newest.End(), r.newest.Size)
 	id, size, text := r.server.identify("next", r.newest.Name(), next.Name()), int64(unknownSize), ""
-	if r.last != nil && *r.last != *r.newest {
+	if next.End() <= r.server.end.Position {
 		size, text = 1, "1"
 	}
 	q, a, err := r.ask(next.NextPath(), id, size)

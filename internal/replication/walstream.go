@@ -94,6 +94,12 @@ func (s *WALStream) report(ctx context.Context, interval time.Duration) {
 func (s *WALStream) Receive(ctx context.Context) ([]byte, error) {
 	for !s.ended {
 		message, err := s.conn.receive(ctx)
+		if refusal := new(pgconn.PgError); errors.As(err, &refusal) && !s.conn.pg.IsClosed() {
+			// WAL that was removed is refused only now. The connection can be used for other commands.
+			s.halt()
+			s.ended = true
+			err = errors.Join(err, s.conn.skipToReady(ctx))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("streaming the WAL at %s: %w", s.position(), err)
 		}

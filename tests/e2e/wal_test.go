@@ -100,11 +100,7 @@ func TestWALRuns(t *testing.T) {
 	first := p.MustBackup("@wal")
 	walSegments(t, p, first)
 	received := s.Dir(t, "received")
-	receiver := exec.Command(s.Tool("pg_receivewal"), "-D", received, "-S", "receiver", "--create-slot", "--if-not-exists")
-	receiver.Env = s.Env("postgres")
-	if out, err := receiver.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	s.Exec(t, "postgres", "SELECT pg_create_physical_replication_slot('receiver', true)")
 	tool(t, s, "postgres", "pgbench", "--initialize", "--quiet")
 	load := exec.Command(s.Tool("pgbench"), "--time=600", "--client=2", "--no-vacuum")
 	load.Env = s.Env("postgres")
@@ -182,7 +178,7 @@ func TestWALTimelines(t *testing.T) {
 	t.Parallel()
 	harness.LowestAndHighestMajorOnly(t, "timelines are the same in between")
 	harness.OwnToolsOnly(t, "no tool of the client is used")
-	primary := harness.Start(t, harness.Fresh(), harness.InitdbArgs("--wal-segsize=64"), harness.Conf("full_page_writes = on"))
+	primary := harness.Start(t, harness.Fresh(), harness.InitdbArgs("--wal-segsize=64"), harness.Conf("wal_keep_size = 1GB"))
 	dataDir := filepath.Join(t.TempDir(), "standby")
 	tool(t, primary, "postgres", "pg_basebackup", "-D", dataDir, "-X", "stream", "-c", "fast")
 	if err := os.WriteFile(filepath.Join(dataDir, "standby.signal"), nil, 0o600); err != nil {
