@@ -139,12 +139,12 @@ func (r *run) ask(pathname string, id identity, size int64) (*question, answer, 
 }
 
 // askOrSupply is ask for a record with a short text as content.
-func (r *run) askOrSupply(pathname string, id identity, text string) (known bool, size int64, err error) {
+func (r *run) askOrSupply(pathname string, id identity, text string) (known bool, err error) {
 	q, a, err := r.ask(pathname, id, unknownSize)
 	if err == nil && !a.known {
 		q.supplyText(text)
 	}
-	return a.known, a.size, err
+	return a.known, err
 }
 
 // errDryRun is the answer to a question in a dry run.

@@ -113,13 +113,13 @@ func (r *run) all() error {
 
 // recognise asks for the previous snapshot, and whether it is of this cluster.
 func (r *run) recognise() error {
-	known, _, err := r.askOrSupply(xlog.FormatPath, newIdentity(formatText), formatText)
+	known, err := r.askOrSupply(xlog.FormatPath, newIdentity(formatText), formatText)
 	if err != nil {
 		return err
 	}
 	r.first = !known
 	id := r.server.end.SystemID
-	known, _, err = r.askOrSupply(xlog.SystemIdentifierPath, r.server.identify("system identifier"), id+"\n")
+	known, err = r.askOrSupply(xlog.SystemIdentifierPath, r.server.identify("system identifier"), id+"\n")
 	if err == nil && !known && !r.first {
 		err = fmt.Errorf("the server at %s is another cluster (system identifier %s) than that of the previous snapshot\n"+
 			"hint: choose another slot: each cluster has snapshots of its own", r.server.info.Origin(), id)
@@ -131,11 +131,11 @@ func (r *run) recognise() error {
 // name has to be the same.
 func (r *run) sendHistories() error {
 	for timeline, content := range r.server.files {
-		known, _, err := r.askOrSupply(timeline.HistoryPath(), r.server.identify("history", timeline.HistoryName()), string(content))
+		known, err := r.askOrSupply(timeline.HistoryPath(), r.server.identify("history", timeline.HistoryName()), string(content))
 		if err != nil {
 			return err
 		}
-		same, _, err := r.askOrSupply(timeline.HistorySumPath(), r.server.identify("history", timeline.HistoryName(), string(content)), "1")
+		same, err := r.askOrSupply(timeline.HistorySumPath(), r.server.identify("history", timeline.HistoryName(), string(content)), "1")
 		if err != nil {
 			return err
 		}

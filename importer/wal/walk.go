@@ -41,7 +41,7 @@ func (r *run) walkBack() error {
 		if err != nil {
 			return err
 		}
-		more := false
+		var more bool
 		if known {
 			more, err = r.haveBefore(s, size)
 		} else {
@@ -143,7 +143,7 @@ func (r *run) compareAlone(s xlog.Segment) error {
 // last one. Where a new timeline begins just after it, it need not be the last.
 func (r *run) compare(s xlog.Segment) error {
 	r.checked = true
-	known, _, err := r.askOrSupply(s.SumPath(), r.sumIdentity(s, r.newestSum), "1")
+	known, err := r.askOrSupply(s.SumPath(), r.sumIdentity(s, r.newestSum), "1")
 	if err == nil && !known && r.server.history.SegmentAt(s.End(), s.Size).Timeline == s.Timeline {
 		err = fmt.Errorf("the WAL segment %s: %w", s, errOtherHistory)
 	}
