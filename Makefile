@@ -1,7 +1,7 @@
 # The PostgreSQL integration for Plakar. "make help" lists the targets.
 
 SHELL   := /bin/sh
-VERSION ?= v0.1.0
+VERSION ?= v0.2.0
 GO      ?= go
 GOOS    ?= $(shell $(GO) env GOOS)
 GOARCH  ?= $(shell $(GO) env GOARCH)
