@@ -70,7 +70,7 @@ func (w *walRestore) backwards(ctx context.Context, v *inventory, course wal.His
 			from = last.Start - back
 		}
 		d, err := w.scan(ctx, v, course, from, commits)
-		if err != nil || from == w.base.start || enough(d) {
+		if err != nil || enough(d) || from == w.base.start {
 			return err
 		}
 	}

@@ -21,6 +21,11 @@ func TestPITRImporter(t *testing.T) {
 	tick(t, src, 1)
 	r := restoredBase(t, p, src)
 	second := tick(t, src, 2)
+	// All of the WAL behind the base is looked at in one step.
+	src.Exec(t, "postgres", "CREATE TABLE later (x int)")
+	time.Sleep(1100 * time.Millisecond)
+	got, _ := r.recover(t, p.MustBackup("@wal"), "target_time="+second.time)
+	second.asAt(t, promoted(t, got))
 	src.Exec(t, "postgres", "SELECT pg_switch_wal()")
 	third := tick(t, src, 3)
 	time.Sleep(1100 * time.Millisecond) // the end's time is 1 s before it was asked for
@@ -48,7 +53,7 @@ func TestPITRImporter(t *testing.T) {
 	}
 	r.refused(t, r.copy(t), []string{"the WAL reaches up to ", "is after that"}, first, "target_time="+quiet)
 	// The older one, and what the newer one adds.
-	got := r.copy(t)
+	got = r.copy(t)
 	r.restoreWAL(t, got, last)
 	r.restoreWAL(t, got, first)
 	got.Start(t)
