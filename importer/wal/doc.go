@@ -33,8 +33,10 @@
 //   - All WAL from the manifest's begin to its end is in the snapshot. An empty file in a
 //     segment's place is where it begins. WAL that is missing since the previous snapshot
 //     is an error, unless the user accepts it.
-//   - The server never waits for us: nothing is ever reported as flushed but for the moment in
-//     which the slot moves, in one write with the update that takes it back.
+//   - The server's commits do not wait for us: nothing is reported as flushed but for the moment in
+//     which the slot moves, in one write with the update that takes it back. With
+//     synchronous_standby_names = '*' the server may count us in for that moment; what it could then
+//     let through is WAL that a committed snapshot has.
 //   - After a failure nothing is left but the slot, as it was; one that was created for a
 //     first snapshot is dropped.
 package wal
