@@ -99,7 +99,7 @@ test-package-name:
 test: test-tools test-package ## set up what is missing, vet, unit tests, end-to-end tests on one server version
 	$(GO) vet ./...
 	$(MAKE) -s unit-test
-	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 30m ./tests/...
+	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 60m ./tests/...
 
 test-long: ## everything, on every server version, with the newest client tools and in containers, and fuzzing: hours
 	PG_LONG=true .ci/run
@@ -112,7 +112,7 @@ unit-test: ## the tests that need neither plakar nor a whole cluster
 E2E ?= ./tests/e2e/... ./tests/faults/...
 
 e2e: test-tools test-package ## end-to-end tests on one server version (PG_MAJOR=17)
-	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 30m $(E2E)
+	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 60m $(E2E)
 
 engine:
 	@tests/setup/container.sh '$(IMAGE)'
@@ -139,7 +139,7 @@ integration-test: engine test-package ## end-to-end tests with servers in contai
 	for major in $(MAJORS); do \
 		echo "== PostgreSQL $$major in containers of $(IMAGE)"; \
 		$(TEST_ENV) PG_IMAGE='$(IMAGE)' PG_BINDIRS="$$bindirs" PG_MAJOR=$$major PG_CONTAINER_TESTS=$(CONTAINER_TESTS) \
-			$(GO) test -count=1 -vet=off -timeout 30m $(TESTFLAGS) ./tests/e2e/... ./tests/faults/... || exit 1; \
+			$(GO) test -count=1 -vet=off -timeout 60m $(TESTFLAGS) ./tests/e2e/... ./tests/faults/... || exit 1; \
 	done
 
 testdb: ## a throw-away server on port 9999, until Ctrl-C (PG_MAJOR, PORT, IMAGE)
