@@ -76,11 +76,13 @@ func (s *scene) worker() (pid int) {
 	return pid
 }
 
-// pluginProcess finds one of the plugin's two processes; 0 if it is not there.
+// pluginProcess finds one of the plugin's two processes; 0 if it is not there. A guard is the
+// same program, and a scratch server's has a name like it.
 func (s *scene) pluginProcess(worker bool) int {
-	for id, program := range s.processes() {
-		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id))
-		if strings.HasPrefix(program, "postgres") && strings.HasSuffix(string(args), "\x00worker\x00") == worker {
+	for id := range s.processes() {
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id))
+		args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+		if len(args) > 1 && (args[1] == "importer" || args[1] == "exporter") && (args[len(args)-1] == "worker") == worker {
 			return id
 		}
 	}
