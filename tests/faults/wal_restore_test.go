@@ -101,7 +101,7 @@ func (s *scene) recover(options ...string) *harness.Process {
 func midway(act func(s *scene, run *harness.Process)) func(s *scene) harness.Result {
 	return func(s *scene) harness.Result {
 		run := s.recover()
-		s.written("plakar-restore-incomplete")
+		s.written("global/pg_control.plakar-wal-incomplete") // before that, nothing was changed
 		act(s, run)
 		return s.end(run)
 	}
