@@ -38,7 +38,7 @@ func TestSearchPath(t *testing.T) {
 		query(t, dst, "first", "SELECT (SELECT count(*) FROM generated), (SELECT count(*) FROM of_check)", "0|0")
 		failed(t, restore("", "recreate=true", `search_path="Ext ra"`), "search_path=Ext ra does not find it")
 		for _, jobs := range []string{"jobs=1", "jobs=2"} {
-			r := restore("", "recreate=true", `search_path=public,"Ext ra"`, jobs)
+			r := restore("", "recreate=first", `search_path=public,"Ext ra"`, jobs)
 			query(t, dst, "first", "SELECT (SELECT count(*) FROM generated), (SELECT count(*) FROM of_check), (SELECT count(*) FROM indexed)", "1|1|3000")
 			if !byVersion {
 				ok(t, r)
