@@ -41,16 +41,22 @@ func (s *source) begin(server *server, segment xlog.Segment) {
 	s.check = &pageCheck{segment: segment, history: server.history, systemID: server.systemID, block: defaultBlock}
 }
 
-// Read implements io.Reader. The end of the timeline is an error: where it lies is known.
+// fill waits for the next WAL, unless some is there. The end of the timeline is an error: where it
+// lies is known.
+func (s *source) fill() (err error) {
+	for len(s.rest) == 0 && err == nil {
+		s.rest, err = s.stream.Receive(s.ctx)
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("timeline %d ended while it was backed up: a standby was promoted\nhint: run the backup again, it follows the new timeline", s.segment.Timeline)
+	}
+	return err
+}
+
+// Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
-	for len(s.rest) == 0 {
-		var err error
-		if s.rest, err = s.stream.Receive(s.ctx); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("timeline %d ended while it was backed up: a standby was promoted\nhint: run the backup again, it follows the new timeline", s.segment.Timeline)
-			}
-			return 0, err
-		}
+	if err := s.fill(); err != nil {
+		return 0, err
 	}
 	n := copy(p, s.rest)
 	s.rest = s.rest[n:]

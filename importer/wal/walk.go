@@ -81,6 +81,10 @@ func (r *run) fetchBefore(s xlog.Segment, q *question) (more bool, err error) {
 	removed := r.first || r.met
 	if !removed {
 		err = r.fetch(s, func(in *source) error {
+			// WAL that was removed is refused only now: plakar must not have the content yet.
+			if err := in.fill(); err != nil {
+				return err
+			}
 			defer func() {
 				if r.last == nil {
 					r.last, r.lastSum = &s, in.hex()

@@ -31,8 +31,8 @@ type WALStream struct {
 
 // StreamWAL has the server send the WAL of a timeline from a position on. With a slot,
 // nobody else can use that one meanwhile. Each interval the server is told that nothing is
-// flushed: so it neither ends the connection, nor waits for us when it commits, nor
-// moves the slot.
+// flushed: so it does not end the connection, counts us for no commit, and leaves the slot
+// where it is.
 func (c *Conn) StreamWAL(ctx context.Context, slot string, timeline wal.Timeline, from wal.LSN, interval time.Duration) (*WALStream, error) {
 	command := fmt.Sprintf("START_REPLICATION PHYSICAL %s TIMELINE %d", from, uint32(timeline))
 	if slot != "" {
