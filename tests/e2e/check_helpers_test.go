@@ -135,3 +135,34 @@ func rowsOf(r *check.Report, database, schema, table string) int64 {
 	}
 	return -1
 }
+
+// changed is a snapshot of which a check has to say something, for what was done to its files.
+type changed struct {
+	name string
+	do   func(dir string) error
+	want string // "" for nothing
+	free bool   // without pg_bin_dir
+}
+
+// checkChanged checks copies of a snapshot, each changed.
+func (p *proof) checkChanged(t *testing.T, snapshot string, changes []changed) {
+	for _, change := range changes {
+		t.Run(change.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "copy")
+			p.plakar.MustRestore(dir, snapshot)
+			if err := change.do(dir); err != nil {
+				t.Fatal(err)
+			}
+			again, c := p.plakar.MustBackup(dir), *p
+			c.t = t
+			if change.free {
+				c.options = c.options[:1]
+			}
+			if change.want == "" {
+				c.passes(again)
+			} else {
+				c.fails(again, []string{change.want})
+			}
+		})
+	}
+}

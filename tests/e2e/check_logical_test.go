@@ -81,12 +81,7 @@ func TestCheckLogicalFinds(t *testing.T) {
 		src.Exec(t, "postgres", "CREATE EXTENSION citext; CREATE TABLE worded (w citext); UPDATE pg_extension SET extname = 'postgis' WHERE extname = 'citext'")
 		c.fails(p.MustBackup("@log"), []string{`extension "postgis" is not available`, "these are in the dump and not in the database", "EXTENSION postgis (Debian, Ubuntu: postgresql-" + strconv.Itoa(src.Major) + "-postgis-3)", "TABLE public.worded"})
 	})
-	for _, change := range []struct {
-		name string
-		do   func(dir string) error
-		want string
-		free bool // without pg_bin_dir
-	}{
+	c.checkChanged(t, good, []changed{
 		{"same", func(string) error { return nil }, "", false},
 		{"no manifest", func(dir string) error { return os.Remove(filepath.Join(dir, "manifest.json")) }, "manifest.json did not arrive", false},
 		{"no dump", func(dir string) error { return os.Remove(filepath.Join(dir, "00001-postgres.dump")) }, `lacks the dump of "postgres"`, false},
@@ -102,25 +97,7 @@ func TestCheckLogicalFinds(t *testing.T) {
 			return replace(filepath.Join(dir, "00000-cluster.json"), `"server_version_num": 15`, `"server_version_num": 99`)
 		},
 			"postgresql-99", true},
-	} {
-		t.Run(change.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "copy")
-			p.MustRestore(dir, good)
-			if err := change.do(dir); err != nil {
-				t.Fatal(err)
-			}
-			again, c := p.MustBackup(dir), *c
-			c.t = t
-			if change.free {
-				c.options = c.options[:1]
-			}
-			if change.want == "" {
-				c.passes(again)
-			} else {
-				c.fails(again, []string{change.want})
-			}
-		})
-	}
+	})
 }
 
 // replace replaces a text in a file, with or without space behind colons.

@@ -189,7 +189,7 @@ func TestCheckPhysicalMissing(t *testing.T) {
 	if r := c.passes(snapshot); *r.Configuration != "generated" {
 		t.Errorf("%+v", r)
 	}
-	t.Run("snapshot", func(t *testing.T) { testCheckCopies(t, p, c, snapshot) })
+	t.Run("snapshot", func(t *testing.T) { testCheckCopies(t, c, snapshot) })
 	t.Run("owner", func(*testing.T) {
 		c := *c
 		c.options = c.options[1:]
@@ -198,13 +198,8 @@ func TestCheckPhysicalMissing(t *testing.T) {
 }
 
 // testCheckCopies checks copies of a snapshot that lack something.
-func testCheckCopies(t *testing.T, p *harness.Plakar, c *proof, snapshot string) {
-	changes := []struct {
-		name string
-		do   func(dir string) error
-		want string
-		free bool // without pg_bin_dir
-	}{
+func testCheckCopies(t *testing.T, c *proof, snapshot string) {
+	changes := []changed{
 		{"no manifest", func(dir string) error { return os.Remove(filepath.Join(dir, "manifest.json")) }, "has no manifest.json", false},
 		{"no file", func(dir string) error { return os.Remove(filepath.Join(dir, "base", "1", "1259")) }, `files of the backup are missing: "base/1/1259"`, false},
 		{"no server", func(dir string) error { return os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("14\n"), 0o600) }, "postgresql-14", true},
@@ -215,23 +210,5 @@ func testCheckCopies(t *testing.T, p *harness.Plakar, c *proof, snapshot string)
 		{"something else", func(dir string) error { return os.WriteFile(filepath.Join(dir, "A"), nil, 0o600) }, "takes a whole snapshot of postgres+bin:// or postgres://", false},
 		{"same", func(string) error { return nil }, "", false},
 	}
-	for _, change := range changes[:harness.Count(3, len(changes))] {
-		t.Run(change.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "copy")
-			p.MustRestore(dir, snapshot)
-			if err := change.do(dir); err != nil {
-				t.Fatal(err)
-			}
-			again, c := p.MustBackup(dir), *c
-			c.t = t
-			if change.free {
-				c.options = c.options[:1]
-			}
-			if change.want == "" {
-				c.passes(again)
-			} else {
-				c.fails(again, []string{change.want})
-			}
-		})
-	}
+	c.checkChanged(t, snapshot, changes[:harness.Count(3, len(changes))])
 }
