@@ -210,12 +210,16 @@ func (r *Replacement) putBack(ctx context.Context, name string) error {
 		if !exchanged {
 			return r.enableSubscriptions(ctx)
 		}
+		comment := "NULL"
+		if r.old.comment != nil {
+			comment = literal(*r.old.comment)
+		}
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for _, sql := range []string{
 				"ALTER DATABASE " + ident(name) + " RENAME TO " + ident(r.name),
 				"ALTER DATABASE " + ident(r.away) + " RENAME TO " + ident(name),
 				fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %t IS_TEMPLATE %t", ident(name), r.old.connect, r.old.template),
-				"COMMENT ON DATABASE " + ident(name) + " IS NULL",
+				"COMMENT ON DATABASE " + ident(name) + " IS " + comment,
 			} {
 				if _, err := tx.Exec(ctx, sql); err != nil {
 					return err

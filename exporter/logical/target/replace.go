@@ -32,6 +32,7 @@ type oldDatabase struct {
 	connect  bool // datallowconn
 	template bool // datistemplate
 	limit    int  // datconnlimit
+	comment  *string
 }
 
 // Replacement is a new database that is to take the place of an old one, in an order that
@@ -104,8 +105,10 @@ func (r *Replacement) findOld(ctx context.Context, session *server.Session) (str
 	if err != nil {
 		return "", err
 	}
-	return name, session.Conn().QueryRow(ctx, "SELECT oid, datallowconn, datistemplate, datconnlimit FROM pg_catalog.pg_database WHERE datname = $1", name).
-		Scan(&r.old.oid, &r.old.connect, &r.old.template, &r.old.limit)
+	return name, session.Conn().QueryRow(ctx, `
+		SELECT oid, datallowconn, datistemplate, datconnlimit, pg_catalog.shobj_description(oid, 'pg_database')
+		FROM pg_catalog.pg_database WHERE datname = $1`, name).
+		Scan(&r.old.oid, &r.old.connect, &r.old.template, &r.old.limit, &r.old.comment)
 }
 
 // create creates the new database, with its mark. As long as that is not there, nobody may
