@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
@@ -77,16 +76,4 @@ func (i *Importer) Finish(failed []plugin.RecordError) error {
 // Close implements plugin.Source.
 func (i *Importer) Close(context.Context) error {
 	return errors.Join(i.secrets.Close(), i.spooled.Close())
-}
-
-// checkSpool refuses a spool_dir that is no directory; one that is full or read-only is
-// done without.
-func (i *Importer) checkSpool() error {
-	if i.options.SpoolDir == "" {
-		return nil
-	}
-	if info, err := os.Stat(i.options.SpoolDir); err != nil || !info.IsDir() {
-		return fmt.Errorf("option \"spool_dir\": %q is not a directory: use an existing one with room for spool_size", i.options.SpoolDir)
-	}
-	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/progress"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
+	"github.com/PlakarKorp/integration-postgresql/internal/spool"
 )
 
 // server is what the backup needs to know of the server.
@@ -35,7 +36,7 @@ type server struct {
 
 // look connects to the server and asks. The server has to be closed.
 func (i *Importer) look(ctx context.Context) (*server, error) {
-	if err := i.checkSpool(); err != nil {
+	if err := spool.CheckDir(i.options.SpoolDir); err != nil {
 		return nil, err
 	}
 	info, err := i.info.WithFiles(i.secrets)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"regexp"
 	"strconv"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
+	"github.com/PlakarKorp/integration-postgresql/internal/spool"
 	xlog "github.com/PlakarKorp/integration-postgresql/internal/wal"
 )
 
@@ -43,7 +43,7 @@ type server struct {
 
 // look connects to the server and asks what a run needs to know. The server has to be closed.
 func (i *Importer) look(ctx context.Context) (_ *server, err error) {
-	if err := i.checkSpool(); err != nil {
+	if err := spool.CheckDir(i.options.SpoolDir); err != nil {
 		return nil, err
 	}
 	info, err := i.info.WithFiles(i.secrets)
@@ -186,18 +186,6 @@ func isCode(err error, codes ...string) bool {
 		}
 	}
 	return false
-}
-
-// checkSpool refuses a spool_dir that is no directory; one that is full or read-only is
-// done without.
-func (i *Importer) checkSpool() error {
-	if i.options.SpoolDir == "" {
-		return nil
-	}
-	if info, err := os.Stat(i.options.SpoolDir); err != nil || !info.IsDir() {
-		return fmt.Errorf("option \"spool_dir\": %q is not a directory: use an existing one with room for spool_size", i.options.SpoolDir)
-	}
-	return nil
 }
 
 var quantity = regexp.MustCompile(`^([0-9]+) ?([a-zA-Z]*)$`)

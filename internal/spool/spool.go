@@ -16,6 +16,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -48,6 +49,18 @@ func New(dir *tempfile.Dir, diskSize uint64) *Spool {
 		dir:    dir,
 		memory: semaphore.NewWeighted(memoryTotal), disk: semaphore.NewWeighted(size), diskSize: size,
 	}
+}
+
+// CheckDir refuses a directory for temporary files, which the option spool_dir names, that is none;
+// "" is the system's. One that is full or read-only is done without.
+func CheckDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("option \"spool_dir\": %q is not a directory: use an existing one with room for spool_size", dir)
+	}
+	return nil
 }
 
 // Fits reports whether a file of size bytes can be held at all.
