@@ -303,6 +303,27 @@ func TestRecreateChecks(t *testing.T) {
 	query(t, dst, "postgres", ours, "0")
 }
 
+// A role that is no superuser restores what belongs to a role that it is a member of.
+func TestRestoreAsMember(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session gives the database away, not a tool")
+	src, dst, p := harness.Start(t), harness.Start(t), harness.NewPlakar(t)
+	src.Exec(t, "postgres", "CREATE ROLE bob")
+	src.Exec(t, "postgres", "CREATE DATABASE shop OWNER bob CONNECTION LIMIT 9")
+	src.Exec(t, "shop", "SET ROLE bob; CREATE TABLE t (x int); INSERT INTO t VALUES (1); CREATE SCHEMA app; CREATE TABLE app.u (x int)")
+	dst.Exec(t, "postgres", "CREATE ROLE bob; CREATE ROLE maker LOGIN CREATEDB PASSWORD 'makes'; GRANT bob TO maker")
+	p.SourceAdd("mypg", src.URL("shop"), src.BinDirOption())
+	p.DestinationAdd("dst", dst.URLFor("maker", "makes", ""), dst.BinDirOption(), "no_globals=true", "recreate=true")
+	snapshot := p.MustBackup("@mypg")
+	for _, mode := range []string{"false", "true", "keep", "first"} {
+		ok(t, p.Restore("@dst", snapshot, "-o", "recreate="+mode))
+		query(t, dst, "shop", countT, "1")
+		query(t, dst, "shop", "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE schemaname IN ('public', 'app')", "bob")
+		query(t, dst, "postgres", "SELECT pg_get_userbyid(datdba), datconnlimit FROM pg_database WHERE datname = 'shop'", "bob|9")
+	}
+	query(t, dst, "postgres", ours, "0")
+}
+
 // The publisher of a subscription in the old database hears nothing.
 func TestRecreateSubscribed(t *testing.T) {
 	t.Parallel()

@@ -64,7 +64,13 @@ func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump
 	if err := d.execute(ctx, s, o, &dump); err != nil {
 		return d, err
 	}
-	if dump.NoPublic && (d.Create || d.Replace) {
+	if !d.Create && !d.Replace {
+		return d, nil
+	}
+	if err := d.Properties.GiveAway(ctx, s, d.Name); err != nil {
+		return d, fmt.Errorf("giving it to its owner: %w", err)
+	}
+	if dump.NoPublic {
 		return d, dropPublic(ctx, s, d.Name)
 	}
 	return d, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgerrcode"
@@ -134,6 +135,35 @@ func (p *Properties) RestoreSettings(ctx context.Context, s *server.Server, targ
 // them, and a connection limit may keep the restore out.
 func (p *Properties) RestoreRest(ctx context.Context, s *server.Server, target string, exitOnError bool) error {
 	return p.run(ctx, s, p.rest, target, exitOnError)
+}
+
+// GiveAway gives the database that is called target to its owner before anything is in it, for a role that
+// is no superuser but has that role's rights: from PostgreSQL 15 on only the owner may give others objects in the
+// schema public. An error is left to RestoreRest, which does it again.
+// Source: https://www.postgresql.org/docs/15/release-15.html, pg_database_owner
+func (p *Properties) GiveAway(ctx context.Context, s *server.Server, target string) error {
+	n := slices.IndexFunc(p.rest, func(statement sqlscript.Statement) bool {
+		action := statement.Read()
+		return action.Class == sqlscript.Database && action.Verb == sqlscript.Alter && len(action.Roles) == 1
+	})
+	if n < 0 {
+		return nil
+	}
+	return s.WithSession(ctx, &p.script, func(session *server.Session) error {
+		name, err := session.Name(ctx, target)
+		if err != nil {
+			return err
+		}
+		var wanted bool
+		err = session.Conn().QueryRow(ctx, `
+			SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1 AND pg_catalog.pg_has_role(oid, 'USAGE'))
+				AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`, p.rest[n].Read().Roles[0].Text).Scan(&wanted)
+		if err != nil || !wanted {
+			return err
+		}
+		_ = session.Run(ctx, p.rest[n].ForDatabase(ident(name)))
+		return nil
+	})
 }
 
 func (p *Properties) run(ctx context.Context, s *server.Server, statements []sqlscript.Statement, target string, exitOnError bool) error {
