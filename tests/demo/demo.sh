@@ -51,7 +51,8 @@ if [ -z "$plakar" ] || [ "$plakar" = "$cache/plakar" ]; then
 	"$top/tests/setup/plakar.sh"
 fi
 echo "$("$bindir/postgres" --version), in $bindir"
-echo "$("$plakar" version 2>/dev/null | sed -n 1p), $plakar"
+# In a home of its own: plakar makes files in it, and greets at its first run.
+echo "$(env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME HOME="$work/version" "$plakar" version 2>/dev/null | grep ^plakar/), $plakar"
 
 heading "The package"
 cd "$top"
