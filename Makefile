@@ -111,8 +111,8 @@ unit-test: ## the tests that need neither plakar nor a whole cluster
 
 E2E ?= ./tests/e2e/... ./tests/faults/...
 
-e2e: test-tools test-package ## end-to-end tests on one server version (PG_MAJOR=17)
-	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 60m $(E2E)
+e2e: test-tools test-package ## end-to-end tests on one server version (PG_MAJOR=17, TESTFLAGS)
+	$(TEST_ENV) $(GO) test -count=1 -vet=off -timeout 60m $(TESTFLAGS) $(E2E)
 
 engine:
 	@tests/setup/container.sh '$(IMAGE)'

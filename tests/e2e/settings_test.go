@@ -57,7 +57,7 @@ var settingsCases = map[string]settingsCase{
 // newest version where the one of the run is older.
 var since = map[string]int{"transaction_timeout": 17}
 
-const impatient = `CREATE ROLE saver LOGIN SUPERUSER PASSWORD 'saver'; ALTER ROLE saver SET transaction_timeout = '20ms'`
+const impatient = `CREATE ROLE saver LOGIN SUPERUSER PASSWORD 'saver'; ALTER ROLE saver SET transaction_timeout = '250ms'`
 
 const roleSettings = `ALTER ROLE postgres SET statement_timeout = '5ms'; ALTER ROLE postgres SET idle_in_transaction_session_timeout = '300ms';
 	ALTER ROLE postgres SET idle_session_timeout = '300ms'; ALTER ROLE postgres SET lock_timeout = '1ms';

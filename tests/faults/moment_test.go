@@ -67,10 +67,20 @@ func (s *scene) hold(pid int, m moment) {
 }
 
 // worker returns the process ID of the plugin's worker.
-func (s *scene) worker() (pid int) {
+func (s *scene) worker() int {
 	s.Helper()
-	s.until("the plugin's worker runs", eventually, func() bool {
-		pid = s.pluginProcess(true)
+	return s.pluginRuns(true)
+}
+
+// pluginRuns waits for one of the plugin's two processes: the worker, or the one in front of it.
+func (s *scene) pluginRuns(worker bool) (pid int) {
+	s.Helper()
+	what := "the plugin's front runs"
+	if worker {
+		what = "the plugin's worker runs"
+	}
+	s.until(what, eventually, func() bool {
+		pid = s.pluginProcess(worker)
 		return pid != 0
 	})
 	return pid
@@ -92,10 +102,5 @@ func (s *scene) pluginProcess(worker bool) int {
 // endPlugin kills one of the plugin's two processes: the worker, or the one in front of it.
 func (s *scene) endPlugin(worker bool) {
 	s.Helper()
-	var pid int
-	s.until("the plugin runs", eventually, func() bool {
-		pid = s.pluginProcess(worker)
-		return pid != 0
-	})
-	_ = syscall.Kill(pid, syscall.SIGKILL)
+	_ = syscall.Kill(s.pluginRuns(worker), syscall.SIGKILL)
 }

@@ -194,8 +194,11 @@ var proofFaults = []fault{
 			s.proving(serverRuns)
 			s.signalServer(syscall.SIGSTOP)
 			s.killGuard()
-			s.endPlugin(true)
-			s.endPlugin(false)
+			// Both are looked for first: one of them ends soon after the other.
+			plugin := []int{s.pluginRuns(true), s.pluginRuns(false)}
+			for _, pid := range plugin {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
 			run.Kill()
 			s.end(run)
 			if left, _ := os.ReadDir(s.scratchDir()); len(left) != 1 {
