@@ -180,7 +180,7 @@ func TestPhysicalUnderLoad(t *testing.T) {
 	s := harness.Start(t, harness.Conf("full_page_writes = on", "max_wal_size = 64MB", "min_wal_size = 32MB"))
 	withTablespace(t, s)
 	tool(t, s, "postgres", "pgbench", "--initialize", "--quiet", "--scale=5")
-	load := exec.Command(s.Tool("pgbench"), "--time=600", "--client=2", "--no-vacuum")
+	load := exec.Command(s.Tool("pgbench"), "--time=600", "--client=2", "--rate=200", "--no-vacuum")
 	load.Env = s.Env("postgres")
 	if err := load.Start(); err != nil {
 		t.Fatal(err)

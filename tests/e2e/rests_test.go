@@ -37,7 +37,7 @@ func TestMoneyWarning(t *testing.T) {
 // A library that is not there keeps everybody out; the error says what a superuser can do.
 func TestPreloadMissing(t *testing.T) {
 	t.Parallel()
-	harness.LowestAndHighestMajorOnly(t, "the setting is old")
+	harness.LowestMajorOnly(t, "the setting is old")
 	s := source{server: harness.Start(t), plakar: harness.NewPlakar(t)}
 	s.server.Exec(t, "postgres", "CREATE DATABASE first")
 	s.server.Exec(t, "first", "CREATE TABLE t (x int)")
@@ -51,7 +51,7 @@ func TestPreloadMissing(t *testing.T) {
 // A schema that the restore makes itself is opened by no default privileges of the target.
 func TestDefaultPrivilegesOfMadeSchema(t *testing.T) {
 	t.Parallel()
-	harness.LowestAndHighestMajorOnly(t, "default privileges of schemas are old")
+	harness.LowestMajorOnly(t, "default privileges of schemas are old")
 	s := source{server: harness.Start(t), plakar: harness.NewPlakar(t)}
 	s.server.Exec(t, "postgres", "CREATE DATABASE first")
 	s.server.Exec(t, "first", "CREATE ROLE app; CREATE ROLE reader; CREATE SCHEMA shut; CREATE TABLE shut.t (x int); GRANT USAGE ON SCHEMA shut TO reader")
