@@ -9,12 +9,37 @@ import (
 	"testing"
 )
 
-// homes is where the home is that NewPlakar copies: an installation of the package
-// takes a third of a second and 100 MB. It is empty without Main, which removes it.
+// homes is what NewPlakar copies, since two commands of plakar and an installation of the
+// package, of 100 MB, take half a second. It is empty without Main, which removes it.
 var homes struct {
 	sync.Mutex
-	dir  string // "" without Main
-	made bool
+	dir       string // "" without Main
+	bare      bool   // a home and a store are there
+	installed bool   // the package's files are there
+}
+
+// furnish makes p's home and its store, which has no encryption.
+func (p *Plakar) furnish() {
+	p.tb.Helper()
+	homes.Lock()
+	defer homes.Unlock()
+	places := map[string]string{p.Home: filepath.Join(homes.dir, "home"), p.Store: filepath.Join(homes.dir, "store")}
+	if homes.bare {
+		for own, kept := range places {
+			must(p.tb, os.CopyFS(own, os.DirFS(kept)))
+		}
+		return
+	}
+	must(p.tb, os.Mkdir(p.Home, 0o700))
+	p.MustRun("-disable-security-check")
+	p.MustRun("create", "-plaintext")
+	if homes.dir == "" {
+		return
+	}
+	for own, kept := range places {
+		must(p.tb, os.CopyFS(kept, os.DirFS(own)))
+	}
+	homes.bare = true
 }
 
 // install gives p a home in which the package is installed.
@@ -27,12 +52,12 @@ func (p *Plakar) install(pkg string) {
 		return
 	}
 	plugins := []string{filepath.Join(".cache", "plakar", "plugins"), filepath.Join(".local", "share", "plakar", "plugins")}
-	if !homes.made {
+	if !homes.installed {
 		p.MustRun("pkg", "add", pkg)
 		for _, dir := range plugins {
 			must(p.tb, linkTree(filepath.Join(p.Home, dir), filepath.Join(homes.dir, dir)))
 		}
-		homes.made = true
+		homes.installed = true
 		return
 	}
 	for _, dir := range plugins {

@@ -66,10 +66,8 @@ func NewBarePlakar(tb testing.TB) *Plakar {
 		tb: tb, binary: binary, known: make(map[string]bool),
 	}
 	tb.Cleanup(func() { removeBusy(base) })
-	must(tb, os.Mkdir(p.Home, 0o700))
 	must(tb, os.Mkdir(p.Temp, 0o700))
-	p.MustRun("-disable-security-check")
-	p.MustRun("create", "-plaintext")
+	p.furnish()
 	return p
 }
 
