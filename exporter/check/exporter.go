@@ -90,12 +90,15 @@ func (e *Exporter) Origin() string { return e.parent }
 // Type implements plugin.Target.
 func (e *Exporter) Type() string { return e.protocol }
 
-// Ping implements plugin.Target: it looks at the directory and for server programs, and says
-// of which versions there are some.
+// Precheck implements plugin.Target. As with any other wrong option, there is no report.
+func (e *Exporter) Precheck(context.Context) error {
+	_, err := e.place()
+	return err
+}
+
+// Ping implements plugin.Target: it looks for server programs, and says of which versions there
+// are some.
 func (e *Exporter) Ping(ctx context.Context) error {
-	if _, err := e.place(); err != nil {
-		return err
-	}
 	all, err := pgtools.NewFinder(e.options.PgBinDir).Installed(ctx, needed(e.options.Level)...)
 	if err != nil {
 		return fmt.Errorf("no PostgreSQL server is installed here that a snapshot could be restored into: %w\nhint: install that of the snapshot's version (Debian, Ubuntu: postgresql-17), or set pg_bin_dir to its directory", err)

@@ -79,6 +79,18 @@ func (e *Exporter) Ping(ctx context.Context) error {
 	return err
 }
 
+// Precheck implements plugin.Target: what it learns about the server is used by the restore.
+func (e *Exporter) Precheck(ctx context.Context) error {
+	s, err := e.inspect(ctx)
+	if err == nil && e.options.DataOnly {
+		e.asReplica, err = e.replicaSettings(ctx, s)
+	}
+	if err == nil {
+		e.server = s
+	}
+	return err
+}
+
 // inspect connects to the server and looks for the tools.
 func (e *Exporter) inspect(ctx context.Context) (*server.Server, error) {
 	info, err := e.info.WithFiles(e.secrets)
@@ -98,14 +110,8 @@ func (e *Exporter) inspect(ctx context.Context) (*server.Server, error) {
 // Restore implements plugin.Target.
 func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
 	if e.server == nil {
-		var err error
-		if e.server, err = e.inspect(ctx); err != nil {
+		if err := e.Precheck(ctx); err != nil {
 			return err
-		}
-		if e.options.DataOnly {
-			if e.asReplica, err = e.replicaSettings(ctx, e.server); err != nil {
-				return err
-			}
 		}
 	}
 	if content == nil || !record.FileInfo.Mode().IsRegular() {

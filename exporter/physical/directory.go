@@ -91,7 +91,7 @@ func (d *directory) checkEmpty(dir *os.File, allowed ...string) error {
 	return d.refused(fmt.Errorf("%s is not empty (it holds %q): a restore wants a directory that is empty or does not exist", d.path, other))
 }
 
-// checkCreatable is for a ping: could the directory be made, or written to?
+// checkCreatable refuses a directory that cannot be made, or written to.
 func (d *directory) checkCreatable() error {
 	at := d.resolved
 	for {

@@ -63,11 +63,22 @@ func (e *Exporter) Origin() string { return e.directory }
 // Type implements plugin.Target.
 func (e *Exporter) Type() string { return e.protocol }
 
-// Ping implements plugin.Target: it looks at the directories and makes none.
-func (e *Exporter) Ping(context.Context) error {
-	found, err := findBase(e.directory)
-	if err != nil || found {
+// Ping implements plugin.Target.
+func (e *Exporter) Ping(ctx context.Context) error { return e.Precheck(ctx) }
+
+// Precheck implements plugin.Target: it looks at the directories and makes none. What the
+// snapshot is, only its records tell.
+func (e *Exporter) Precheck(context.Context) error {
+	found, err := findWAL(&e.options, e.directory)
+	if err != nil {
 		return err
+	}
+	if found {
+		w, err := newWALRestore(&e.options, e.directory)
+		if err != nil {
+			return err
+		}
+		return w.close()
 	}
 	p, err := newPlan(&e.options, e.directory)
 	if err != nil {
@@ -144,18 +155,25 @@ func (e *Exporter) Close(context.Context) error {
 
 // begin tells from the directory what the restore is.
 func begin(o *options.PhysicalRestore, directory string) (job, error) {
-	found, err := findBase(directory)
+	found, err := findWAL(o, directory)
 	switch {
 	case err != nil:
 		return nil, err
 	case found:
 		return newWALRestore(o, directory)
 	}
-	if name := o.NeedsWAL(); name != "" {
-		return nil, fmt.Errorf("option %q: %s holds no base backup yet, whose WAL could be recovered up to there\n"+
+	return beginBase(o, directory)
+}
+
+// findWAL reports whether WAL is restored into the directory, and refuses options that only WAL
+// can meet if it is not.
+func findWAL(o *options.PhysicalRestore, directory string) (bool, error) {
+	found, err := findBase(directory)
+	if name := o.NeedsWAL(); err == nil && !found && name != "" {
+		err = fmt.Errorf("option %q: %s holds no base backup yet, whose WAL could be recovered up to there\n"+
 			"hint: restore the base backup first, without %s, then the WAL into the same directory, with it", name, directory, name)
 	}
-	return beginBase(o, directory)
+	return found, err
 }
 
 // beginBase opens the directories, all or none.

@@ -73,7 +73,7 @@ func newWALRestore(o *options.PhysicalRestore, path string) (_ job, err error) {
 	if w.base, err = readBase(w.data.root, w.wal); err != nil {
 		return nil, fmt.Errorf("the base backup in %s: %w", path, err)
 	}
-	return w, errors.Join(w.checkPlaces(), w.checkTarget())
+	return w, errors.Join(w.data.checkCreatable(), w.checkPlaces(), w.checkTarget())
 }
 
 // checkPlaces accepts the options that the base backup was restored with, so that one

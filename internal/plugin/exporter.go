@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	protocol "github.com/PlakarKorp/integration-grpc"
 	proto "github.com/PlakarKorp/integration-grpc/exporter"
@@ -36,7 +37,7 @@ func registerExporter(create NewTarget, c *calls) func(*grpc.Server) {
 
 // Init implements proto.ExporterServer.
 func (s *exporterServer) Init(ctx context.Context, request *proto.InitRequest) (*proto.InitResponse, error) {
-	_, done, err := s.calls.beginFirst(ctx)
+	ctx, done, err := s.calls.beginFirst(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +45,9 @@ func (s *exporterServer) Init(ctx context.Context, request *proto.InitRequest) (
 	target, err := s.create(request.GetProto(), request.GetConfig(), os.Environ())
 	if err != nil {
 		return nil, sanitizeError(err)
+	}
+	if err := target.Precheck(ctx); err != nil {
+		return nil, sanitizeError(errors.Join(err, target.Close(ctx)))
 	}
 	s.target, s.calls.close = target, target.Close
 	limitMemory(request.GetConfig())
@@ -67,12 +71,12 @@ func (s *exporterServer) Close(context.Context, *proto.CloseRequest) (*proto.Clo
 
 // Export implements proto.ExporterServer.
 func (s *exporterServer) Export(stream exportStream) error {
-	ctx, done, err := s.calls.begin(stream.Context())
+	call, done, err := s.calls.begin(stream.Context())
 	if err != nil {
 		return err
 	}
 	defer done()
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(call)
 	defer cancel(nil)
 	r := &restore{stream: stream, target: s.target, cancel: cancel}
 	if err := r.records(ctx); err != nil {
@@ -80,8 +84,9 @@ func (s *exporterServer) Export(stream exportStream) error {
 		cancel(err)
 		s.target.Abort()
 		err = sanitizeError(errors.Join(append(r.failures(), err)...))
-		// plakar is still sending and may notice that before it reads the error.
-		slog.Error(err.Error())
+		if !r.discard(call) {
+			slog.Error(err.Error())
+		}
 		return err
 	}
 	err = s.target.Finish(ctx)
@@ -122,6 +127,20 @@ func (r *restore) records(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// discardTime is how long plakar may go on sending when the restore has failed.
+const discardTime = 2 * time.Second
+
+// discard takes in what plakar still sends, for a while, and reports whether that was all: as
+// long as plakar sends, it may notice the end of the call before the error, and say "EOF".
+func (r *restore) discard(ctx context.Context) bool {
+	for end := time.Now().Add(discardTime); ctx.Err() == nil && time.Now().Before(end); {
+		if _, err := r.stream.Recv(); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
+	return false
 }
 
 // record hands one record to the target. What the target did not read of the content is

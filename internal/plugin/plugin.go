@@ -60,6 +60,10 @@ type Acknowledged interface {
 // Target is a server, or a directory, that is restored to.
 type Target interface {
 	connector
+	// Precheck refuses a restore that cannot begin, whatever the snapshot is, and changes
+	// nothing. It is called when plakar has made the connector, and sends nothing yet: only
+	// such an error does plakar always show as it is.
+	Precheck(ctx context.Context) error
 	// Restore restores one record, whose content (nil if it has none) may be
 	// read only until Restore returns. ack has to be called once for every record,
 	// at the latest in Finish. An error means to stop at once. What Restore began in the

@@ -33,6 +33,9 @@ func (*target) Type() string { return "floor" }
 // Ping implements plugin.Target.
 func (*target) Ping(context.Context) error { return nil }
 
+// Precheck implements plugin.Target.
+func (*target) Precheck(context.Context) error { return nil }
+
 // Restore implements plugin.Target.
 func (t *target) Restore(_ context.Context, record *connectors.Record, content io.Reader, ack func(error)) error {
 	path := filepath.Join(t.path, record.Pathname)
