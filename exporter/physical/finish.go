@@ -24,7 +24,7 @@ func (r *restore) finish(ctx context.Context) error {
 		return fmt.Errorf("writing the settings: %w", err)
 	}
 	r.look(ctx)
-	if err := r.tidy(); err != nil {
+	if err := errors.Join(r.makeMissing(), r.tidy()); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -67,7 +67,30 @@ func (r *restore) complete() error {
 	if r.check.without {
 		r.warn(fmt.Sprintf("PostgreSQL %d sends no backup manifest: that the restore is complete could not be checked", r.major))
 	}
-	return r.checkBound()
+	return errors.Join(r.checkBound(), r.checkLinks())
+}
+
+// emptyDirectories are those that may be empty in a backup, and that a server wants to find.
+// Source: subdirectories of a data directory in src/bin/initdb/initdb.c of PostgreSQL 12 to 18.
+var emptyDirectories = []string{
+	"pg_commit_ts", "pg_dynshmem", "pg_logical", "pg_logical/mappings", "pg_logical/snapshots", "pg_notify", "pg_replslot", "pg_serial",
+	"pg_snapshots", "pg_stat", "pg_stat_tmp", "pg_subtrans", linkDir, "pg_twophase", walDir + "/archive_status",
+}
+
+// makeMissing makes the directories that a damaged snapshot may lack: the backup manifest lists
+// files, and plakar passes over a directory that it cannot read.
+func (r *restore) makeMissing() error {
+	for _, name := range emptyDirectories {
+		at := r.place(name)
+		if _, err := at.root.Lstat(at.name); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		r.warn(fmt.Sprintf("the snapshot has no directory %s: it was made, empty", name))
+		if err := errors.Join(at.root.Mkdir(at.name, 0o700), r.plan.owner.giveIn(at.root, at.name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tidy removes what is not needed, and gives the directories their times.

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,6 +167,25 @@ func TestRestoreComplete(t *testing.T) {
 	}
 }
 
+// plakar passes over a directory that it cannot read, and the backup manifest lists files only.
+func TestEmptyDirectories(t *testing.T) {
+	wal := filepath.Join(t.TempDir(), "wal")
+	dir, err := newSnapshot().sign().restore(t, options.PhysicalRestore{WALDir: wal}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{filepath.Join(dir, "pg_logical"), filepath.Join(dir, "pg_logical/snapshots"), filepath.Join(dir, "pg_replslot"), filepath.Join(wal, "archive_status")} {
+		info, err := os.Lstat(at)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm() != 0o700 || ok && os.Getuid() == 0 && stat.Uid != 12345 {
+			t.Errorf("%s: %v, of user %d", at, info.Mode(), stat.Uid)
+		}
+	}
+}
+
 func TestRestoreFails(t *testing.T) {
 	later := func(change func(s *snapshot)) func(s *snapshot) {
 		return func(s *snapshot) { s.sign(); change(s) }
@@ -178,6 +198,7 @@ func TestRestoreFails(t *testing.T) {
 		`"backup_label" has the checksum`:               later(func(s *snapshot) { s.files["backup_label"] = "lavel" }),
 		`"pg_tblspc/16384/PG_17_1/5" has the checksum`:  later(func(s *snapshot) { s.files["tablespaces/16384/PG_17_1/5"] = "for" }),
 		`"global/pg_control" is missing`:                later(func(s *snapshot) { delete(s.files, "global/pg_control") }),
+		`tablespace is missing: "pg_tblspc/16384"`:      later(func(s *snapshot) { delete(s.links, "pg_tblspc/16384") }),
 		`the WAL from 0/200028 to 0/200100 is missing`:  later(func(s *snapshot) { delete(s.files, segment) }),
 		`no manifest.json at its top`:                   later(func(s *snapshot) { delete(s.files, "manifest.json") }),
 		`no backup_manifest at its top`:                 func(*snapshot) {},

@@ -103,3 +103,21 @@ func (r *restore) checkBound() error {
 	}
 	return nil
 }
+
+// checkLinks is for the end: every tablespace that there are files of has its link. Without it
+// a server starts, and does not find them. A tablespace that was made during the backup
+// is in manifest.json only, and comes with the WAL.
+func (r *restore) checkLinks() error {
+	wanted := maps.Clone(r.check.apart)
+	for _, t := range r.snapshot.Tablespaces {
+		if oid := strconv.Itoa(int(t.OID)); t.OID != 0 && named(t, t.Name) && r.exists(tablespaceDir+"/"+oid) {
+			wanted[oid] = true
+		}
+	}
+	for _, oid := range slices.Sorted(maps.Keys(wanted)) {
+		if !r.links[oid] {
+			return fmt.Errorf("the link of a tablespace is missing: %q", linkDir+"/"+oid)
+		}
+	}
+	return nil
+}
