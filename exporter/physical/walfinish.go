@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/wal"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // endsName is the file in storeDir with the ends of the snapshots that were restored.
@@ -88,7 +89,7 @@ func (w *walRestore) saveEnds() error {
 	case err != nil:
 		return err
 	default:
-		var before []walEnd
+		var before []manifest.WALEnd
 		if err := json.Unmarshal(text, &before); err != nil {
 			return fmt.Errorf("%s/%s/%s: %w", walDir, storeDir, endsName, err)
 		}

@@ -11,13 +11,13 @@ import (
 	"path"
 	"regexp"
 	"strconv"
-	"time"
 
 	"github.com/PlakarKorp/kloset/connectors"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/wal"
+	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // storeDir is where the WAL goes, in pg_wal; restoreCommand has it as well.
@@ -43,8 +43,8 @@ type walRestore struct {
 	lock    *os.File // the marker, nil before something was written
 	buffer  []byte
 
-	ends     []walEnd // what the snapshot says about its end
-	complete string   // which restore completes this one; "" for the same again
+	ends     []manifest.WALEnd // what the snapshot says about its end
+	complete string            // which restore completes this one; "" for the same again
 }
 
 // newWALRestore opens the directory and checks what the options say. It changes nothing.
@@ -183,13 +183,6 @@ func (w *walRestore) checkSystem(id uint64) error {
 	return fmt.Errorf("the WAL is of the cluster with the system identifier %d, the base backup in %s of that with %d", id, w.data.path, w.base.page.SystemID)
 }
 
-// walEnd is up to where, and to when, the WAL of a snapshot reaches.
-type walEnd struct {
-	Timeline wal.Timeline `json:"timeline"`
-	LSN      wal.LSN      `json:"lsn"`
-	Time     *time.Time   `json:"time"` // nil if not known
-}
-
 // manifest takes a manifest.json. It may be one of something else.
 func (w *walRestore) manifest(content io.Reader) error {
 	text, err := readSmall(content)
@@ -197,11 +190,9 @@ func (w *walRestore) manifest(content io.Reader) error {
 		return err
 	}
 	var m struct {
-		DumpFormat string `json:"dump_format"`
-		SystemID   string `json:"cluster_system_identifier"`
-		WAL        struct {
-			End walEnd `json:"end"`
-		} `json:"wal"`
+		DumpFormat string       `json:"dump_format"`
+		SystemID   string       `json:"cluster_system_identifier"`
+		WAL        manifest.WAL `json:"wal"`
 	}
 	if err := json.Unmarshal(text, &m); err != nil || m.DumpFormat != wal.DumpFormat {
 		return nil //nolint:nilerr // somebody else's file
