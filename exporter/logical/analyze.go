@@ -36,7 +36,7 @@ func (t *restoredTables) add(r *restorer, a *archive) {
 			t.encoding = e.Defn
 		case dumparchive.StatisticsData:
 			t.statistics = t.statistics || r.takes(e.Desc) && !r.options.DataOnly
-		case "TABLE", "MATERIALIZED VIEW", "TABLE DATA", "MATERIALIZED VIEW DATA":
+		case "TABLE", "MATERIALIZED VIEW", tableRows, viewRows:
 			t.rows = t.rows || strings.HasSuffix(e.Desc, "DATA")
 			t.schemas, t.names = append(t.schemas, e.Namespace), append(t.names, e.Tag)
 		}

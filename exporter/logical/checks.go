@@ -62,6 +62,7 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 		d.retryRefused(ctx)
 		missing := e.missingParts(d)
 		err := d.inOrder(ctx,
+			func() error { return d.refreshViews(ctx, d.postData, d.targetInfo(), &d.loaded) },
 			func() error { return d.analyze(ctx, d.database, d.target, d.options.Jobs, &d.restored) },
 			func() error { return d.restoreRest(ctx) },
 			func() error { return d.replace(ctx, len(missing) > 0) },

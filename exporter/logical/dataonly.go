@@ -52,6 +52,7 @@ func (r *restorer) rowsInOrder() bool { return r.options.DataOnly && r.asReplica
 // loadedTables are the tables of a database that rows were loaded into.
 type loadedTables struct {
 	mu       sync.Mutex
+	some     bool   // it was tried
 	encoding string // that their names are in
 	tables   []rows.Table
 }
@@ -59,7 +60,7 @@ type loadedTables struct {
 func (l *loadedTables) add(encoding string, tables []rows.Table) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.encoding, l.tables = encoding, append(l.tables, tables...)
+	l.some, l.encoding, l.tables = true, encoding, append(l.tables, tables...)
 }
 
 // checkRows checks what was not in force while rows were loaded.

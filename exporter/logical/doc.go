@@ -18,7 +18,8 @@
 //
 // Where only rows are restored (dataonly.go), they go into tables that are there, whose
 // triggers do not fire and whose foreign keys are checked in the end (package rows). What
-// that takes is a part of the archive that pg_restore is given, so that it ends with it.
+// that takes is a part of the archive that pg_restore is given, so that it ends with it. Then
+// materialized views are refreshed (refresh.go).
 //
 // Which databases the options leave is decided in selection.go, which entries of a dump in
 // choice.go, before anything is touched: of what tables and schemas choose, and of a

@@ -44,7 +44,8 @@ type partedDump struct {
 	checked      map[[2]string]bool // tables, by schema and name, whose definitions have checks
 	checkedTypes bool               // types have
 
-	loaded loadedTables // where only rows are restored
+	loaded   loadedTables // where only rows are restored
+	postData *archive     // likewise: its table of contents, which says what is refreshed
 
 	stopProgress func()
 
@@ -78,6 +79,9 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 	}
 	d := e.partedDumpOf(a.database, name.Directory)
 	d.arrived[pathname] = true
+	if name.Section == recordname.PostData && e.options.DataOnly {
+		d.postData = a
+	}
 	p := &part{archive: a, dump: d, section: name.Section}
 	p.report = func(err error) error {
 		if err != nil {

@@ -129,7 +129,7 @@ func (r *restorer) refusedEntries(ctx context.Context, a *archive, database stri
 			case e.Desc == "FK CONSTRAINT" && refused.others > 0:
 				err = session.Conn().QueryRow(ctx, missingKey, e.Namespace, e.Tag).Scan(&again)
 				keys += count(again)
-			case e.Desc == "MATERIALIZED VIEW DATA":
+			case e.Desc == viewRows:
 				views = append(views, e.DumpID)
 			}
 			if err != nil {

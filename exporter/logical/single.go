@@ -95,7 +95,7 @@ func conclude(ctx context.Context, d *target.Database, err error) error {
 	return d.Replacement.Complete(ctx)
 }
 
-// restoreRows restores the rows of a dump, and checks them.
+// restoreRows restores the rows of a dump, checks them, and refreshes what is made of them.
 func (r *restorer) restoreRows(ctx context.Context, a *archive, d *target.Database) error {
 	var loaded loadedTables
 	return r.inOrder(ctx,
@@ -104,6 +104,7 @@ func (r *restorer) restoreRows(ctx context.Context, a *archive, d *target.Databa
 			return errors.Join(r.retryData(ctx, a, d.Info, &loaded, failures[a]), err)
 		},
 		func() error { return r.checkRows(ctx, d.Name, &loaded) },
+		func() error { return r.refreshViews(ctx, a, d.Info, &loaded) },
 	)
 }
 

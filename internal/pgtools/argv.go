@@ -122,6 +122,7 @@ type Restore struct {
 	List         string // file with the entries to restore; "" for all
 	File         string // the archive; "" is standard input
 	Jobs         int    // above 1 only with a File
+	Refresh      bool   // materialized views, also with data_only, to which that is no data
 	IgnoreErrors bool   // past errors, whatever exit_on_error says: see SetsUnknownTimeout
 }
 
@@ -147,7 +148,7 @@ func RestoreArgs(o *options.Export, r Restore, connString string) []string {
 		{o.NoPrivileges, "--no-privileges"},
 		{o.NoTablespaces, "--no-tablespaces"},
 		{o.SchemaOnly, "--schema-only"},
-		{o.DataOnly, "--data-only"},
+		{o.DataOnly && !r.Refresh, "--data-only"},
 		{o.ExitOnError && !r.IgnoreErrors, "--exit-on-error"},
 		// The rows of a table that is there already would be added to its own. But
 		// pg_restore also takes one for failed whose owner could not be set.

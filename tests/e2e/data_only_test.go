@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,9 @@ const related = `
 	ALTER TABLE f_one ADD CONSTRAINT to_two FOREIGN KEY (two) REFERENCES f_two DEFERRABLE;
 	CREATE TRIGGER origin BEFORE INSERT ON f_one FOR EACH STATEMENT EXECUTE FUNCTION stamp();
 	BEGIN; SET CONSTRAINTS to_two DEFERRED; INSERT INTO f_one VALUES (1, 1); INSERT INTO f_two VALUES (1, 1); COMMIT; TRUNCATE audit;
+	CREATE MATERIALIZED VIEW "y 'of parents" AS SELECT id, two FROM z_parent GROUP BY id; CREATE UNIQUE INDEX ON "y 'of parents" (id); CREATE VIEW over AS SELECT * FROM "y 'of parents";
+	CREATE MATERIALIZED VIEW a_counted AS SELECT count(*) FROM over; CREATE MATERIALIZED VIEW never AS SELECT * FROM over WITH NO DATA;
+	CREATE FUNCTION old() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM public.d_old'; CREATE MATERIALIZED VIEW hidden AS SELECT old();
 	CREATE EVENT TRIGGER note ON ddl_command_end EXECUTE FUNCTION public.note(); ALTER EVENT TRIGGER note DISABLE`
 
 // triggerStates are the states of all triggers and rules.
@@ -61,7 +65,8 @@ func (s *source) backup(t *testing.T, layout string) {
 }
 
 // Definitions first, rows later: they are exactly those that were saved, whatever triggers
-// and foreign keys are there, and these are as they were.
+// and foreign keys are there, and these are as they were. Materialized views say what the
+// rows do.
 func TestDataOnly(t *testing.T) {
 	t.Parallel()
 	harness.LowestAndHighestMajorOnly(t, "triggers and constraints are old, and what is new is of the newest version")
@@ -79,8 +84,18 @@ func TestDataOnly(t *testing.T) {
 				t.Errorf("%s, %s: triggers: -want +got\n%s", layout, jobs, diff)
 			}
 
+			// What nobody chose and the snapshot refreshes, and what only the target has.
+			dst.Exec(t, "first", "CREATE MATERIALIZED VIEW own AS SELECT count(*) FROM a_counted; TRUNCATE z_parent CASCADE; REFRESH MATERIALIZED VIEW a_counted")
+			r := restore("", "data_only=true", jobs, "tables=z_parent")
+			ok(t, r)
+			if !strings.Contains(r.Output(), "up to date: public.own") {
+				t.Errorf("%s, %s: the target's own view is not named: %s", layout, jobs, r.Output())
+			}
+			query(t, dst, "first", "SELECT count FROM a_counted", "1000")
+
 			// Once more: refused, and nothing is different.
-			failed(t, restore("", "data_only=true", jobs), "duplicate key")
+			dst.Exec(t, "first", "CREATE OR REPLACE FUNCTION old() RETURNS bigint LANGUAGE sql AS 'SELECT 1 / 0'")
+			failed(t, restore("", "data_only=true", jobs), "duplicate key", "refreshing materialized views", "division by zero")
 			if diff := cmp.Diff(want, dst.QueryText(t, "first", triggerStates)); diff != "" {
 				t.Errorf("%s, %s, refused: triggers: -want +got\n%s", layout, jobs, diff)
 			}
@@ -134,13 +149,13 @@ func TestDataOnlyWithoutReplica(t *testing.T) {
 			dst, restore := s.destination(t)
 			ok(t, restore("", "schema_only=true"))
 			dst.Exec(t, "first", `DROP EVENT TRIGGER note; CREATE ROLE plain LOGIN PASSWORD 'x';
-				DO $$DECLARE t text; BEGIN FOR t IN SELECT c.oid::regclass FROM pg_class c WHERE oid >= 16384 AND relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace LOOP
+				DO $$DECLARE t text; BEGIN FOR t IN SELECT c.oid::regclass FROM pg_class c WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'v') AND relnamespace = 'public'::regnamespace LOOP
 				EXECUTE 'ALTER TABLE ' || t || ' OWNER TO plain'; END LOOP; END$$`)
 			s.plakar.Run("destination", "rm", "plain")
 			s.plakar.DestinationAdd("plain", dst.URLFor("plain", "x", ""), dst.BinDirOption())
 			// d_old has a row that its key, which is NOT VALID, does not let in.
 			failed(t, s.plakar.Restore("@plain", s.snapshot, flags([]string{"data_only=true", jobs})...), "may not set session_replication_role", "d_old_parent_fkey")
-			dst.Exec(t, "first", "SET session_replication_role = replica; INSERT INTO d_old VALUES (0, 's'); TRUNCATE audit")
+			dst.Exec(t, "first", "SET session_replication_role = replica; INSERT INTO d_old VALUES (0, 's'); TRUNCATE audit; REFRESH MATERIALIZED VIEW hidden")
 			harness.CompareContent(t, s.server, dst, "first")
 			if diff := cmp.Diff(want, dst.QueryText(t, "first", triggerStates)); diff != "" {
 				t.Errorf("%s, %s: triggers: -want +got\n%s", layout, jobs, diff)

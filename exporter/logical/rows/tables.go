@@ -29,13 +29,18 @@ const family = `
 
 // ask runs a query that begins with family.
 func ask(ctx context.Context, conn *pgx.Conn, tables []Table, query string, args ...any) (pgx.Rows, error) {
-	schemas, names := make([]string, len(tables)), make([]string, len(tables))
-	for n, t := range tables {
-		schemas[n], names[n] = t.Schema, t.Name
-	}
+	schemas, names := split(tables)
 	rows, err := conn.Query(ctx, family+query, append([]any{schemas, names}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("looking at the tables: %w", err)
 	}
 	return rows, nil
+}
+
+func split(tables []Table) (schemas, names []string) {
+	schemas, names = make([]string, len(tables)), make([]string, len(tables))
+	for n, t := range tables {
+		schemas[n], names[n] = t.Schema, t.Name
+	}
+	return schemas, names
 }
