@@ -25,25 +25,57 @@ var granted = []string{
 // word of those that the target's defaults give or take.
 //
 // Each object loses them in the statement that creates it, so that nobody has them at any
-// moment. The defaults themselves stay as they are: they would be lost if we were killed.
-func (r *restorer) withoutDefaultPrivileges(ctx context.Context, d *target.Database, a *archive) (changed bool, err error) {
-	if d.Create || d.Replace || r.options.NoPrivileges || r.options.DataOnly {
+// moment; large objects before they have content. The defaults themselves stay as they are:
+// they would be lost if we were killed.
+func (r *restorer) withoutDefaultPrivileges(ctx context.Context, database string, plan target.Plan, a *archive) (changed bool, err error) {
+	if plan.Create || plan.Replace || r.options.NoPrivileges {
 		return false, nil
 	}
-	var some, usable bool
-	err = r.server.With(ctx, d.Name, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `
-			SELECT EXISTS (SELECT FROM pg_catalog.pg_default_acl),
-			       EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE'))`).Scan(&some, &usable)
-	})
-	switch {
-	case err != nil:
-		return false, fmt.Errorf("looking for default privileges: %w", err)
-	case !some:
+	oids := largeObjectsIn(a)
+	if r.options.DataOnly && len(oids) == 0 {
 		return false, nil
-	case !usable:
+	}
+	found, err := r.defaultPrivileges(ctx, database, oids)
+	if err != nil {
+		return false, fmt.Errorf("looking for default privileges: %w", err)
+	}
+	ofObjects, ofLargeObjects := found.OfObjects && !r.options.DataOnly, found.OfLargeObjects && len(oids) > 0
+	if (ofObjects || ofLargeObjects) && !found.Usable {
 		return false, errors.New("the database has default privileges, which would open what is restored, and taking them back needs the language plpgsql: nothing was restored\nhint: create plpgsql there, let this role use it, or set no_privileges=true")
 	}
+	if ofObjects {
+		changed = resetEntries(a)
+	}
+	if ofLargeObjects {
+		if plan.Clean {
+			found.There = nil // they are dropped
+		}
+		changed = resetLargeObjects(a, found.There) || changed
+	}
+	return changed, nil
+}
+
+// defaultPrivileges are those that a database has.
+type defaultPrivileges struct {
+	OfObjects, OfLargeObjects bool
+	Usable                    bool     // plpgsql
+	There                     []uint32 // large objects among those of the archive
+}
+
+func (r *restorer) defaultPrivileges(ctx context.Context, database string, oids []uint32) (found defaultPrivileges, err error) {
+	err = r.server.With(ctx, database, func(conn *pgx.Conn) error {
+		rows, _ := conn.Query(ctx, `
+			SELECT EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclobjtype <> 'L'), EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclobjtype = 'L'),
+			       EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')),
+			       ARRAY (SELECT oid FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY ($1))`, oids)
+		found, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[defaultPrivileges])
+		return err
+	})
+	return found, err
+}
+
+// resetEntries lets what entries create lose default privileges.
+func resetEntries(a *archive) (changed bool) {
 	for n := range a.toc.Entries {
 		e := &a.toc.Entries[n]
 		// The schema public may have no more than a comment.
@@ -59,7 +91,7 @@ func (r *restorer) withoutDefaultPrivileges(ctx context.Context, d *target.Datab
 		}
 		changed = true
 	}
-	return changed, nil
+	return changed
 }
 
 // relations are the kinds of entries that create what pg_class holds and is named alone.
@@ -77,17 +109,11 @@ func resetPrivileges(e *dumparchive.Entry) string {
 		// By its index: a schema may have many.
 		relation = "c.relname = " + literal(e.Tag)
 	}
-	return fmt.Sprintf(resetTemplate, e.Desc == "EXTENSION", relation)
+	return fmt.Sprintf(resetTemplate, e.Desc == "EXTENSION", fmt.Sprintf(madeNow, relation))
 }
 
-const resetTemplate = `
-DO $plakar_reset$
-DECLARE
-	statement text;
-	in_extension constant boolean := %t;
-BEGIN
-	FOR statement IN
-		WITH made AS (
+// madeNow is what the transaction has created.
+const madeNow = `SELECT * FROM (
 			SELECT CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char" AS kind, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS what,
 				c.oid::pg_catalog.regclass::text AS name, relnamespace AS namespace, relowner AS owner, relacl AS acl, c.xmin AS made_by
 			FROM pg_catalog.pg_class c WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND %s
@@ -97,9 +123,19 @@ BEGIN
 			SELECT 'T', 'TYPE', oid::pg_catalog.regtype::text, typnamespace, typowner, typacl, xmin FROM pg_catalog.pg_type
 			UNION ALL
 			SELECT 'n', 'SCHEMA', pg_catalog.quote_ident(nspname), 0::pg_catalog.oid, nspowner, nspacl, xmin FROM pg_catalog.pg_namespace
+		) o WHERE made_by::text = (pg_catalog.txid_current() %% 4294967296)::text`
+
+const resetTemplate = `
+DO $plakar_reset$
+DECLARE
+	statement text;
+	in_extension constant boolean := %t;
+BEGIN
+	FOR statement IN
+		WITH made AS (
+			%s
 		), changed AS (
-			SELECT *, pg_catalog.acldefault(kind, owner) AS usual FROM made
-			WHERE acl IS NOT NULL AND made_by::text = (pg_catalog.txid_current() %% 4294967296)::text
+			SELECT *, pg_catalog.acldefault(kind, owner) AS usual FROM made WHERE acl IS NOT NULL
 		)
 		SELECT pg_catalog.format('REVOKE %%s ON %%s %%s FROM %%s CASCADE', more.privilege_type, what, name,
 			CASE WHEN more.grantee = 0 THEN 'PUBLIC' ELSE more.grantee::pg_catalog.regrole::text END)

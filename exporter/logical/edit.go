@@ -13,7 +13,13 @@ import (
 
 // adapt changes in the archive what would not do on the target as it is.
 func (r *restorer) adapt(ctx context.Context, d *target.Database, a *archive) error {
-	changed, err := r.withoutDefaultPrivileges(ctx, d, a)
+	return r.adaptTo(ctx, d.Name, d.Plan, a)
+}
+
+// adaptTo is adapt for a part of a dump that follows the one that the database was prepared
+// for.
+func (r *restorer) adaptTo(ctx context.Context, database string, plan target.Plan, a *archive) error {
+	changed, err := r.withoutDefaultPrivileges(ctx, database, plan, a)
 	if err != nil {
 		return err
 	}

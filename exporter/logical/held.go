@@ -162,14 +162,19 @@ func (d *partedDump) restoreDataInOrder(ctx context.Context, data []*part) error
 // each. The sequences of a part that came alone are not set back.
 func (d *partedDump) loadRowsOf(ctx context.Context, parts ...*part) []error {
 	var archives []*archive
+	var failures map[*archive]error
+	var err error
 	for _, p := range parts {
 		archives = append(archives, p.archive)
+		err = errors.Join(err, d.adaptPart(ctx, p))
 	}
 	keep := all
 	if d.standalone {
 		keep = noSequence
 	}
-	failures, err := d.loadRows(ctx, archives, d.targetInfo(), &d.loaded, keep)
+	if err == nil {
+		failures, err = d.loadRows(ctx, archives, d.targetInfo(), &d.loaded, keep)
+	}
 	errs := make([]error, len(parts))
 	for n, p := range parts {
 		errs[n] = errors.Join(err, failures[p.archive])

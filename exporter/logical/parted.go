@@ -234,9 +234,13 @@ func (d *partedDump) loadPart(ctx context.Context, p *part) error {
 	return d.inOrder(ctx,
 		func() error { return d.restoreNeeds(ctx, p.archive) },
 		func() error {
-			switch {
-			case d.options.DataOnly:
+			if d.options.DataOnly {
 				return d.loadRowsOf(ctx, p)[0]
+			}
+			if err := d.adaptPart(ctx, p); err != nil {
+				return err
+			}
+			switch {
 			case d.standalone:
 				return d.addPart(ctx, p)
 			case p.section == recordname.PostData && p.jobs > 1:
@@ -245,6 +249,21 @@ func (d *partedDump) loadPart(ctx context.Context, p *part) error {
 			return d.pgRestore(ctx, p.archive, d.targetInfo(), pgtools.Restore{Clean: d.clean, Jobs: p.jobs})
 		},
 	)
+}
+
+// adaptPart is adapt for a part that follows the definitions, or came alone.
+func (d *partedDump) adaptPart(ctx context.Context, p *part) error {
+	var plan target.Plan
+	if d.prepared != nil {
+		plan = d.prepared.Plan
+	}
+	if err := p.readTOC(); err != nil {
+		return err
+	}
+	if p.section != recordname.Data || len(largeObjectsIn(p.archive)) == 0 {
+		return nil
+	}
+	return d.adaptTo(ctx, d.target, plan, p.archive)
 }
 
 // restorePostData restores the last part, and what was left to be done in the end.

@@ -33,7 +33,10 @@ func (d *partedDump) addPart(ctx context.Context, p *part) error {
 	)
 }
 
-func noSequence(entry *dumparchive.Entry) bool { return entry.Desc != sequenceSet }
+// noSequence tells entries that set no sequence: statements of ours are of that kind, too.
+func noSequence(entry *dumparchive.Entry) bool {
+	return entry.Desc != sequenceSet || !strings.HasPrefix(entry.Defn, setval)
+}
 
 // advanceSequences sets the sequences in the archive to the values that it has, if these
 // are further than where they are.
@@ -41,8 +44,7 @@ func (d *partedDump) advanceSequences(ctx context.Context, p *part) error {
 	var sequences strings.Builder
 	for n := range p.toc.Entries {
 		entry := &p.toc.Entries[n]
-		if entry.Desc == dumparchive.Encoding || entry.Desc == dumparchive.StdStrings ||
-			entry.Desc == sequenceSet && (p.chosen == nil || p.chosen[entry.DumpID]) {
+		if entry.Desc == dumparchive.Encoding || entry.Desc == dumparchive.StdStrings || !noSequence(entry) && p.chooses(entry) {
 			sequences.WriteString(entry.Defn + "\n")
 		}
 	}

@@ -27,7 +27,8 @@ const closed = `
 	CREATE TABLE parted (x int) PARTITION BY LIST (x); CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
 	CREATE EXTENSION pg_stat_statements;
 	CREATE EXTENSION unaccent;
-	GRANT SELECT ON parted TO PUBLIC; ALTER TABLE secrets OWNER TO keeper`
+	GRANT SELECT ON parted TO PUBLIC; ALTER TABLE secrets OWNER TO keeper;
+	SELECT lo_from_bytea(n, 'secret') FROM generate_series(1001, 1004) n; GRANT SELECT ON LARGE OBJECT 1002 TO app; ALTER LARGE OBJECT 1003 OWNER TO keeper`
 
 // openByDefault is what ALTER DEFAULT PRIVILEGES can give, and take.
 const openByDefault = `
@@ -35,7 +36,8 @@ const openByDefault = `
 	ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;
 	ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO app; ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO app;
 	ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO app; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
-	ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO app; ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC`
+	ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO app; ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
+	DO $$BEGIN IF current_setting('server_version_num')::int >= 180000 THEN ALTER DEFAULT PRIVILEGES GRANT ALL ON LARGE OBJECTS TO app WITH GRANT OPTION; END IF; END$$`
 
 // privileges are those in force on what was created in a database.
 const privileges = `
@@ -45,6 +47,7 @@ const privileges = `
 		UNION ALL SELECT 'routine', oid::regprocedure::text, proowner::regrole::text, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc WHERE oid >= 16384
 		UNION ALL SELECT 'type', oid::regtype::text, typowner::regrole::text, coalesce(typacl, acldefault('T', typowner)) FROM pg_type WHERE oid >= 16384
 		UNION ALL SELECT 'schema', nspname, nspowner::regrole::text, coalesce(nspacl, acldefault('n', nspowner)) FROM pg_namespace WHERE oid >= 16384
+		UNION ALL SELECT 'large object', oid::text, lomowner::regrole::text, coalesce(lomacl, acldefault('L', lomowner)) FROM pg_largeobject_metadata
 		UNION ALL SELECT 'column', attrelid::regclass::text || '.' || attname, '', attacl FROM pg_attribute WHERE attrelid >= 16384 AND attacl IS NOT NULL
 	) o, aclexplode(acl) ORDER BY 1, 2, 4, 5`
 
@@ -91,6 +94,15 @@ func TestDefaultPrivileges(t *testing.T) {
 		}
 		renew()
 		check("into an empty database", restore("", "jobs=2"))
+		if dst.Major >= 18 {
+			dst.Exec(t, "first", "TRUNCATE secrets; SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
+			check("rows only", restore("", "data_only=true"))
+			query(t, dst, "first", "SELECT count(*) FROM pg_largeobject_metadata", "4")
+			// One that is not restored keeps what it has.
+			dst.Exec(t, "first", "TRUNCATE secrets; SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid > 1001; GRANT SELECT ON LARGE OBJECT 1001 TO app")
+			failed(t, restore("", "data_only=true"), "(oid)=(1001) already exists")
+			query(t, dst, "first", "SELECT lomacl FROM pg_largeobject_metadata WHERE oid IN (1001, 1004) ORDER BY oid", "{postgres=rw/postgres,app=r/postgres}\n{postgres=rw/postgres}")
+		}
 		renew()
 		ok(t, restore("", "no_owner=true"))
 		query(t, dst, "first", "SELECT has_schema_privilege('app', 'shut', 'USAGE'), has_table_privilege('app', 'secrets', 'SELECT')", "f|f")
