@@ -162,7 +162,24 @@ func (w *walRestore) segment(name string, content io.Reader) error {
 	if err := w.receive(buffered, partial); err != nil {
 		return err
 	}
+	if err := w.compareOwn(name, segment, partial); err != nil {
+		return w.completedBy("restore WAL of the base backup's own history into it", errors.Join(err, w.store.Remove(incoming)))
+	}
 	return w.keep(name, partial)
+}
+
+// compareOwn makes sure that a segment that came with the base backup as well is the same: a
+// server would take the other one, and find the backup's beginning nowhere or elsewhere. A
+// standby's backup may hold segments that were not full.
+func (w *walRestore) compareOwn(name string, segment wal.Segment, partial bool) error {
+	if partial || w.base.standby || !w.base.own[segment] {
+		return nil
+	}
+	same, _, _, err := compareFiles(w.wal, name, path.Join(storeDir, incoming))
+	if err == nil && !same {
+		err = fmt.Errorf("the base backup came with another segment of that name: %w", errOtherHistory)
+	}
+	return err
 }
 
 // checkPage makes sure that a segment is what its name says, and of the base backup's cluster.

@@ -1,0 +1,72 @@
+package physical
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/wal"
+)
+
+// page is the first page of a segment of 1 MiB, with rest behind its header.
+func page(s wal.Segment, rest string) []byte {
+	b := make([]byte, s.Size)
+	binary.LittleEndian.PutUint16(b, 0xD110)
+	binary.LittleEndian.PutUint16(b[2:], 2)
+	binary.LittleEndian.PutUint32(b[4:], uint32(s.Timeline))
+	binary.LittleEndian.PutUint64(b[8:], uint64(s.Start))
+	binary.LittleEndian.PutUint64(b[24:], 7)
+	binary.LittleEndian.PutUint32(b[32:], uint32(s.Size)) //nolint:gosec // small
+	binary.LittleEndian.PutUint32(b[36:], 8192)
+	copy(b[wal.FirstPageHeaderSize:], rest)
+	return b
+}
+
+// walOn begins a restore of WAL into a directory with a base backup that came with the segment.
+func walOn(t *testing.T, own wal.Segment, content []byte, label string) *walRestore {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"PG_VERSION": "15\n", labelFile: "START WAL LOCATION: " + own.Start.String() + " (file x)\n" + label + "START TIMELINE: 1\n", controlFile: "control",
+		autoConf: blockBegin + "\n" + blockEnd + "\n", recoverySignal: "", "manifest.json": `{"version": 2, "dump_format": "basebackup", "databases": []}`,
+		filepath.Join(walDir, own.Name()): string(content),
+	} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j, err := newWALRestore(&options.PhysicalRestore{}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.close() })
+	return j.(*walRestore)
+}
+
+// Segments of another history than the base backup's own, under the same name.
+func TestOwnSegment(t *testing.T) {
+	s := wal.Segment{Timeline: 1, Start: 5 << 20, Size: wal.MinSegmentSize}
+	const standby = "BACKUP FROM: standby\n"
+	for _, c := range []struct {
+		label, content string
+		refused        bool
+	}{{"", "own", false}, {"", "other", true}, {standby, "other", false}} {
+		w := walOn(t, s, page(s, "own"), c.label)
+		err := w.segment(s.Name(), bytes.NewReader(page(s, c.content)))
+		if refused := errors.Is(err, errOtherHistory); refused != c.refused || err != nil && !refused {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if _, err := w.store.Lstat(s.Name()); (err == nil) == c.refused {
+			t.Errorf("%+v: in the store: %v", c, err)
+		}
+		if w.data.has(controlFile) || c.refused != strings.Contains(w.hint(), "own history") {
+			t.Errorf("%+v: can be started, or says %q", c, w.hint())
+		}
+	}
+}
