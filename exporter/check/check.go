@@ -30,10 +30,16 @@ const progressInterval = 30 * time.Second
 
 // run looks at a server that accepts connections, and dumps tables out of it.
 func (c *check) run(ctx context.Context, w way) error {
-	if err := c.look(ctx, w); err != nil {
-		return err
+	ctx, done := c.server.alive(ctx)
+	defer done()
+	err := c.look(ctx, w)
+	if err == nil {
+		err = c.dumpTables(ctx)
 	}
-	return c.dumpTables(ctx)
+	if cause := context.Cause(ctx); !errors.Is(err, cause) {
+		err = errors.Join(err, cause)
+	}
+	return err
 }
 
 // look looks at the server as the level says.
@@ -103,7 +109,7 @@ func (c *check) read(ctx context.Context, w way, databases []string) error {
 			return nil
 		})
 	}
-	return c.explain(group.Wait())
+	return group.Wait()
 }
 
 // amcheck looks into the tables and indexes of the databases.
@@ -118,17 +124,7 @@ func (c *check) amcheck(ctx context.Context, databases []string) error {
 		}
 		c.report.problem(err)
 	}
-	return c.explain(nil)
-}
-
-// explain adds what the server said, if it ended.
-func (c *check) explain(err error) error {
-	select {
-	case <-c.server.done:
-		return errors.Join(err, fmt.Errorf("the server ended: %s", strings.Join(c.server.log.worst(), "; ")))
-	default:
-		return err
-	}
+	return nil
 }
 
 // say prints now and then how far it is, until what it returns is called.

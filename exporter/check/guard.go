@@ -19,6 +19,7 @@ const guardArg = "guard"
 // The names in a scratch directory.
 const (
 	dataName   = "data"
+	pidName    = dataName + "/postmaster.pid"
 	socketName = "s"
 	keptName   = "kept" // says that nobody removes the directory
 )

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -81,40 +82,81 @@ func (s *server) findLimits(ctx context.Context) (limits, error) {
 // errEnded is for a server that ended before it was ready.
 var errEnded = errors.New("the server ended before it accepted connections")
 
+// lookInterval is how often a server that starts is asked whether it is ready.
+const lookInterval = 20 * time.Millisecond
+
 // start starts the server and returns when it accepts connections. The server ends with ctx,
 // or with stop.
 func (s *server) start(ctx context.Context, all []setting) error {
-	ctx, s.cancel = context.WithCancelCause(ctx)
-	s.done = make(chan struct{})
+	run, cancel := context.WithCancelCause(ctx)
+	s.cancel, s.done = cancel, make(chan struct{})
 	s.log.reset()
 	s.args = arguments(s.path(dataName), s.tools.Major, all)
 	c := s.command(pgtools.Postgres, s.args...)
 	// On SIGQUIT it ends at once. What it has not written is not needed.
 	c.StopSignal, c.OnStderrLine = syscall.SIGQUIT, s.log.line
-	ended := make(chan error, 1)
-	go func() { ended <- proc.Run(ctx, c) }()
-	select {
-	case <-s.log.ready():
-	case err := <-ended:
-		s.cancel(nil)
-		return s.failed(ctx, err)
-	}
+	// Its processes are in groups of their own, and see that the first one is gone when they come
+	// to it: one that never does would hold up the check.
+	c.OnExit = func() { signal(s.dir, syscall.SIGKILL) }
 	go func() {
-		s.err = <-ended
+		s.err = proc.Run(run, c)
+		cancel(nil)
 		close(s.done)
 	}()
-	return nil
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		select {
+		case <-s.done:
+			return s.failed(ctx)
+		case <-look.C:
+			if s.ready() {
+				return nil
+			}
+		}
+	}
+}
+
+// ready reports whether the server says in its postmaster.pid that it accepts connections, as
+// pg_ctl asks it: a library could keep its log to itself.
+// Source: src/include/utils/pidfile.h
+func (s *server) ready() bool {
+	text, err := os.ReadFile(s.path(pidName)) // #nosec G304 -- ours
+	lines := strings.Split(string(text), "\n")
+	const line = 7
+	return err == nil && len(lines) > line && strings.TrimSpace(lines[line]) == "ready"
 }
 
 // failed says why the server did not start.
-func (s *server) failed(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil && !errors.Is(cause, context.Canceled) {
+func (s *server) failed(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	if said := s.log.worst(); len(said) > 0 {
 		return fmt.Errorf("%w: %s", errEnded, strings.Join(said, "; "))
 	}
-	return errors.Join(errEnded, err)
+	return errors.Join(errEnded, s.err)
+}
+
+// alive returns a context that ends with the server as well: nothing waits for one that is gone.
+func (s *server) alive(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.done:
+			cancel(s.gone())
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// gone says why the server ended.
+func (s *server) gone() error {
+	if said := s.log.worst(); len(said) > 0 {
+		return fmt.Errorf("the server ended: %s", strings.Join(said, "; "))
+	}
+	return errors.Join(errors.New("the server ended"), s.err)
 }
 
 // stop ends the server. It returns when it has ended.
@@ -204,10 +246,8 @@ func (s *server) query(ctx context.Context, database, sql string, scan func(pgx.
 
 // serverLog is what a server says, the last of it.
 type serverLog struct {
-	mu       sync.Mutex
-	lines    []string // with an ERROR, FATAL or PANIC
-	accepted chan struct{}
-	once     *sync.Once
+	mu    sync.Mutex
+	lines []string // with an ERROR, FATAL or PANIC
 }
 
 // maxLines is how many lines are kept.
@@ -216,22 +256,13 @@ const maxLines = 20
 func (l *serverLog) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lines, l.accepted, l.once = nil, make(chan struct{}), new(sync.Once)
-}
-
-func (l *serverLog) ready() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.accepted
+	l.lines = nil
 }
 
 // line takes a line of the log.
 func (l *serverLog) line(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if strings.Contains(text, "database system is ready to accept connections") {
-		l.once.Do(func() { close(l.accepted) })
-	}
 	for _, level := range []string{"ERROR:", "FATAL:", "PANIC:", "HINT:"} {
 		if strings.HasPrefix(text, level) || strings.Contains(text, " "+level) {
 			l.lines = append(l.lines, strings.Join(strings.Fields(text), " "))

@@ -36,6 +36,10 @@ type Command struct {
 	// OnStderrLine is given each line that a process prints on stderr when it comes, by
 	// another goroutine, and is kept for the Error all the same; nil for nothing.
 	OnStderrLine func(line string)
+
+	// OnExit is called when the process has ended, while its output may go on: what it started
+	// itself, in process groups of their own, may hold that. nil for nothing.
+	OnExit func()
 }
 
 // User is a user and group. A process that runs as one is in no other group.

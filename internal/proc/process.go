@@ -30,6 +30,7 @@ type process struct {
 	cmd    *exec.Cmd
 	stdin  *stdinReader // nil without Stdin
 	warn   func(string)
+	onExit func()
 	stderr *stderrBuffer
 
 	pipes   []io.Closer    // our ends of stdin and stderr
@@ -47,7 +48,7 @@ type process struct {
 func start(ctx context.Context, c Command, stdout *os.File, onLine func(string)) (*process, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &process{
-		name: c.Name(), stop: cmp.Or(c.StopSignal, syscall.SIGTERM), warn: c.OnStderr,
+		name: c.Name(), stop: cmp.Or(c.StopSignal, syscall.SIGTERM), warn: c.OnStderr, onExit: c.OnExit,
 		cmd:    exec.Command(c.Path, c.Args...), // #nosec G204 -- argv, no shell
 		stderr: newStderrBuffer(c, onLine), done: make(chan struct{}),
 	}
@@ -139,8 +140,12 @@ func (p *process) wait(ctx context.Context) {
 	close(p.done)
 }
 
-// awaitStreams waits for the end of stdin and stderr, within waitDelay.
+// awaitStreams waits, when the process has ended, for the end of stdin and stderr, within
+// waitDelay.
 func (p *process) awaitStreams() (finished bool) {
+	if p.onExit != nil {
+		p.onExit()
+	}
 	ended := make(chan struct{})
 	go func() {
 		p.streams.Wait()
