@@ -49,7 +49,7 @@ func (c *check) look(ctx context.Context, w way) error {
 		return err
 	}
 	c.report.ServerVersion = &version
-	if id := c.report.Snapshot.SystemIdentifier; id != nil && *c.report.Snapshot.Kind == "physical" && *id != systemID {
+	if id := c.report.Snapshot.SystemIdentifier; id != nil && *c.report.Snapshot.Kind != kindLogical && *id != systemID {
 		c.report.problem(fmt.Errorf("the cluster's system identifier is %s, the snapshot's manifest says %s", systemID, *id))
 	}
 	if c.options.Level == options.LevelStart {

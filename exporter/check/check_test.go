@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
+	"github.com/PlakarKorp/integration-postgresql/internal/wal"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -118,6 +118,48 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// A base backup that waits is ours, is no other's meanwhile, and stays where sweep removes.
+func TestPrepared(t *testing.T) {
+	p := place{parent: t.TempDir()}
+	p.user.UID = os.Geteuid()
+	find := func(want string) *os.File {
+		t.Helper()
+		b, held, err := p.findPrepared()
+		if err != nil && (want == "" || !strings.Contains(err.Error(), want)) || err == nil && want != "" {
+			t.Errorf("%v does not say %q", err, want)
+		}
+		if (b == nil) != (held == nil) || b != nil && b.Major != 17 {
+			t.Errorf("%+v %v", b, held)
+		}
+		return held
+	}
+	if find("") != nil {
+		t.Error("there is one")
+	}
+	if err := os.Mkdir(p.preparedDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	find("it is not one that prepare=true made")
+	marker := filepath.Join(p.preparedDir(), markerName)
+	for text, want := range map[string]string{"{": "unexpected end", `{"version":2}`: "only version 1 is understood"} {
+		if err := os.WriteFile(marker, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		find(want)
+	}
+	if err := os.WriteFile(marker, []byte(`{"version":1,"major":17}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.sweep()
+	held := find("")
+	find("another check has it")
+	if err := held.Close(); err != nil {
+		t.Error(err)
+	}
+	p.user.UID++
+	find("it belongs to another user")
+}
+
 func TestRecordsEndWithTimeout(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Nanosecond, errTimeout)
 	defer cancel()
@@ -127,13 +169,31 @@ func TestRecordsEndWithTimeout(t *testing.T) {
 	}
 }
 
-func TestWithoutAdvice(t *testing.T) {
-	err := errors.New("restoring \"x\": no space left on device\nhint: /x cannot be started; empty it before you restore again")
-	if got := withoutAdvice(err).Error(); got != `restoring "x": no space left on device` {
-		t.Error(got)
+// A snapshot's WAL ends with a record, or with a page in the middle of one.
+func TestMissing(t *testing.T) {
+	const size = 1 << 24
+	for _, c := range []struct {
+		reached, end wal.LSN
+		fine         bool
+	}{
+		{0x2000028, 0, true}, {0x2000028, 0x2000028, true}, {0x2000128, 0x2000028, true}, {0x2000028, 0x2000030, false},
+		{0x2001f00, 0x2002000, true}, {0x2000000, 0x3000000, true}, {0x1fffff8, 0x3000000, false},
+	} {
+		if err := missing(c.reached, c.end, size); (err == nil) != c.fine {
+			t.Errorf("%s of %s: %v", c.reached, c.end, err)
+		}
 	}
-	if withoutAdvice(nil) != nil || withoutAdvice(errTimeout) != errTimeout { //nolint:errorlint // the very one
-		t.Error("another error is changed")
+}
+
+func TestKindOf(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"/PG_VERSION": {kindPhysical, kindPhysical}, "/00000-cluster.json": {kindLogical, kindLogical}, "/00001-a.dump": {kindLogical, kindLogical},
+		"/format": {kindWAL, kindWAL}, "/000000010000000000000002": {kindWAL, kindWAL}, "/00000002.history": {kindWAL, kindWAL},
+		"/home": {kindPhysical, kindWAL},
+	} {
+		if got := [2]string{kindOf(name, false), kindOf(name, true)}; got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
 	}
 }
 

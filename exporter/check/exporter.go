@@ -1,10 +1,7 @@
 package check
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +16,6 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
-	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // Exporter proves that a snapshot can be restored. It implements plugin.Target.
@@ -36,6 +32,7 @@ type Exporter struct {
 	scratch  *scratch           // nil before
 	reported bool
 	kept     string // how to reach the server that was kept; "" for none
+	waits    string // how the base backup that was prepared goes on; "" for none
 }
 
 var _ plugin.Target = (*Exporter)(nil)
@@ -99,6 +96,15 @@ func (e *Exporter) Precheck(context.Context) error {
 // Ping implements plugin.Target: it looks for server programs, and says of which versions there
 // are some.
 func (e *Exporter) Ping(ctx context.Context) error {
+	p, err := e.place()
+	if err != nil {
+		return err
+	}
+	if waiting, err := p.describePrepared(); err != nil {
+		return err
+	} else if waiting != "" {
+		slog.Info("here waits for its WAL: " + waiting)
+	}
 	all, err := pgtools.NewFinder(e.options.PgBinDir).Installed(ctx, needed(e.options.Level)...)
 	if err != nil {
 		return fmt.Errorf("no PostgreSQL server is installed here that a snapshot could be restored into: %w\nhint: install that of the snapshot's version (Debian, Ubuntu: postgresql-17), or set pg_bin_dir to its directory", err)
@@ -201,50 +207,6 @@ func (e *Exporter) take(r *record) error {
 	return e.way.restore(e.ctx, r)
 }
 
-// choose finds out what the snapshot is: the first name tells.
-func (e *Exporter) choose(first *record) (err error) {
-	p, err := e.place()
-	if err != nil {
-		return err
-	}
-	kind := "physical"
-	if name := strings.TrimPrefix(first.Pathname, "/"); len(name) > 5 && name[5] == '-' && strings.Trim(name[:5], "0123456789") == "" {
-		kind = "logical"
-	}
-	e.report.Snapshot.Kind = &kind
-	base := &check{options: &e.options, report: e.report, progress: new(progress), make: func() (*scratch, error) {
-		var err error
-		e.scratch, err = makeScratch(p)
-		return e.scratch, err
-	}}
-	begin := newPhysicalWay
-	if kind == "logical" {
-		begin = newLogicalWay
-	}
-	e.way, err = begin(e.ctx, base, first)
-	return err
-}
-
-// readManifest reads manifest.json, whose content stays to be restored.
-func (e *Exporter) readManifest(r *record) error {
-	text, err := io.ReadAll(r.content)
-	if err != nil {
-		return err
-	}
-	r.content = bytes.NewReader(text)
-	document, err := manifest.Read(bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(text)
-	hash := hex.EncodeToString(sum[:])
-	s := &e.report.Snapshot
-	s.ManifestSHA256, s.CreatedAt, s.Host, s.Port = &hash, &document.CreatedAt, &document.Host, &document.Port
-	s.ServerVersion, s.SystemIdentifier = document.ServerVersion, document.ClusterSystemIdentifier
-	e.report.document = document
-	return nil
-}
-
 // Finish implements plugin.Target: it succeeds only if the proof does.
 func (e *Exporter) Finish(ctx context.Context) error {
 	if e.way == nil {
@@ -252,9 +214,14 @@ func (e *Exporter) Finish(ctx context.Context) error {
 		return e.conclude()
 	}
 	if err := context.Cause(ctx); err != nil {
-		return err
+		e.report.problem(err)
+		return e.conclude()
 	}
-	e.report.problem(e.check(e.ctx))
+	if e.options.Prepare {
+		e.report.problem(e.prepare(e.ctx))
+	} else {
+		e.report.problem(e.check(e.ctx))
+	}
 	return e.conclude()
 }
 
@@ -284,6 +251,10 @@ func (e *Exporter) conclude() error {
 	}
 	e.reported = true
 	e.report.end()
+	if e.waits != "" {
+		fmt.Fprint(os.Stderr, e.waits)
+		return nil // what the option report names is about a check, and none was made
+	}
 	fmt.Fprint(os.Stderr, e.report.Text()+e.kept)
 	err := e.report.write(e.options.Report)
 	if n := len(e.report.Problems); n > 0 {
@@ -307,13 +278,21 @@ func (e *Exporter) Abort() {
 	}
 }
 
-// Close implements plugin.Target: nothing is left.
+// Close implements plugin.Target: nothing is left, but a base backup that waits.
 func (e *Exporter) Close(ctx context.Context) error {
 	if e.cancel != nil {
 		e.cancel()
 	}
 	if e.scratch == nil || e.kept != "" {
 		return nil
+	}
+	return e.leave(ctx)
+}
+
+// leave removes the scratch directory, or leaves the base backup as it was.
+func (e *Exporter) leave(ctx context.Context) error {
+	if p, isPhysical := e.way.(*physicalWay); isPhysical && p.wal && p.target.Untouched() {
+		return errors.Join(p.target.Close(ctx), e.scratch.setAside(nil))
 	}
 	return e.scratch.remove(ctx)
 }

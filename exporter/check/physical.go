@@ -9,13 +9,11 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/physical"
 	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
-	"github.com/PlakarKorp/integration-postgresql/internal/plugin"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 )
 
@@ -32,8 +30,9 @@ const spare = 64 << 20
 // physicalWay restores a data directory and starts it.
 type physicalWay struct {
 	*check
-	target plugin.Target
+	target *physical.Exporter
 	began  time.Time
+	wal    bool // is restored into the directory, which holds a base backup
 }
 
 // newPhysicalWay looks for the server's programs, and makes the scratch directory when they are
@@ -63,24 +62,36 @@ func newPhysicalWay(ctx context.Context, c *check, first *record) (way, error) {
 		return nil, err
 	}
 	c.server = &server{scratch: s, tools: tools}
-	settings := map[string]string{"location": "postgres+bin://" + s.path(dataName)}
+	slog.Info(fmt.Sprintf("restoring into %s, for PostgreSQL %s", s.dir, tools.Version))
+	p := &physicalWay{check: c, began: time.Now()}
+	if err := p.open(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// open opens the restore into the scratch directory.
+func (p *physicalWay) open() error {
+	s := p.server
+	settings := p.options.RecoveryTarget.Settings()
+	settings["location"], settings["pg_bin_dir"] = "postgres+bin://"+s.path(dataName), s.tools.Dir
 	if s.as != nil {
 		settings["owner"] = fmt.Sprintf("%d:%d", s.user.UID, s.user.GID)
 	}
 	target, err := physical.New("postgres+bin", settings, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	target.(*physical.Exporter).SetQuiet()
-	slog.Info(fmt.Sprintf("restoring into %s, for PostgreSQL %s", s.dir, tools.Version))
-	return &physicalWay{check: c, target: target, began: time.Now()}, nil
+	p.target = target.(*physical.Exporter)
+	p.target.SetQuiet()
+	return nil
 }
 
 func (p *physicalWay) restore(ctx context.Context, r *record) error {
 	if err := p.target.Restore(ctx, r.Record, r.content, r.ack); err != nil {
-		return withoutAdvice(err)
+		return err
 	}
-	if r.Pathname != "/"+replication.ManifestName {
+	if r.Pathname != "/"+replication.ManifestName || p.wal {
 		return nil
 	}
 	// It comes before what takes room.
@@ -133,34 +144,45 @@ func position(text string) uint64 {
 	return uint64(high)<<32 | uint64(low)
 }
 
-// notHere matches the advice of a restore whose directory stays.
-var notHere = regexp.MustCompile(`\nhint: [^\n]* before you restore again$`)
-
-// withoutAdvice leaves that out: this directory is removed.
-func withoutAdvice(err error) error {
-	if err == nil || !notHere.MatchString(err.Error()) {
+// complete ends the restore.
+func (p *physicalWay) complete(ctx context.Context) error {
+	if err := p.target.Finish(ctx); err != nil {
 		return err
 	}
-	return errors.New(notHere.ReplaceAllString(err.Error(), ""))
+	if err := p.target.Close(ctx); err != nil {
+		return err
+	}
+	p.report.step("restore", p.began)
+	return nil
 }
 
 func (p *physicalWay) finish(ctx context.Context) (*check, error) {
-	if err := p.target.Finish(ctx); err != nil {
-		return nil, withoutAdvice(err)
-	}
-	if err := p.target.Close(ctx); err != nil {
+	if err := p.complete(ctx); err != nil {
 		return nil, err
 	}
-	p.report.step("restore", p.began)
+	if err := p.serve(ctx); err != nil {
+		return nil, err
+	}
+	ctx, done := p.server.alive(ctx)
+	defer done()
+	roles, databases := superusers(p.report.document)
+	if err := p.server.dial(ctx, roles, databases); err != nil {
+		return nil, errors.Join(context.Cause(ctx), err)
+	}
+	return p.check, p.recovered(ctx)
+}
+
+// serve starts the server, which recovers.
+func (p *physicalWay) serve(ctx context.Context) error {
 	began := time.Now()
 	defer func() { p.report.step("start", began) }()
 	s := p.server
 	if err := s.prepareFiles(); err != nil {
-		return nil, err
+		return err
 	}
 	limits, err := s.findLimits(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	settings := func(config string) []setting { return settingsOf(s.scratch, config, p.options.Jobs, limits) }
 	config, libraries, problem := s.configuration(ctx, settings)
@@ -176,10 +198,9 @@ func (p *physicalWay) finish(ctx context.Context) (*check, error) {
 		p.report.problem(fmt.Errorf("shared_preload_libraries asks for %q, which is not installed on this machine%s: the server was started without", name, packageHint(name, s.tools.Major)))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("starting the server: %w", err)
+		return fmt.Errorf("starting the server: %w", err)
 	}
-	roles, databases := superusers(p.report.document)
-	return p.check, s.dial(ctx, roles, databases)
+	return nil
 }
 
 func (p *physicalWay) compare(_ string, _ *content, d *Database) error {

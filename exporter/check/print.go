@@ -20,6 +20,12 @@ func (r *Report) Text() string {
 		verdict = "FAILED"
 	}
 	line("%s: level %s, %s snapshot%s, in %s", verdict, r.Level, known(r.Snapshot.Kind, "unknown"), r.Snapshot.text(), r.Ended.Sub(r.Began).Round(time.Second))
+	if r.Base != nil {
+		line("  base backup%s", r.Base.text())
+	}
+	if r.Recovery != nil {
+		line("  recovered to %s", r.Recovery.text())
+	}
 	if r.ServerVersion != nil {
 		line("  server: PostgreSQL %s, configuration: %s", *r.ServerVersion, known(r.Configuration, "none"))
 	}
@@ -53,6 +59,16 @@ func (t *Table) beside() string {
 		return fmt.Sprintf(" (estimate at the backup: %s)", humanize.Comma(*t.Estimate))
 	}
 	return ""
+}
+
+// text says how far it came.
+func (r *Recovery) text() string {
+	text := known(r.Target, "the end of the WAL")
+	text += fmt.Sprintf(": %s on timeline %d", known(r.LSN, "nowhere"), r.Timeline)
+	if r.Time != nil {
+		text += ", the last transaction ended at " + r.Time.Format(time.RFC3339Nano)
+	}
+	return text
 }
 
 // text says which snapshot it is.

@@ -28,6 +28,10 @@ type Report struct {
 	// Machine is the host name of where it ran.
 	Machine  string   `json:"machine"`
 	Snapshot Snapshot `json:"snapshot"`
+	// Base is the base backup that the snapshot's WAL was added to, Recovery how far that led;
+	// both are nil for other snapshots.
+	Base     *Snapshot `json:"base,omitempty"`
+	Recovery *Recovery `json:"recovery,omitempty"`
 	// ServerVersion is that of the scratch server, nil when none was started.
 	ServerVersion *string `json:"server_version"`
 	// Configuration is "backup" or "generated", nil when none was needed.
@@ -45,7 +49,7 @@ type Report struct {
 
 // Snapshot is what the snapshot's manifest.json says; nil for what is not known.
 type Snapshot struct {
-	// Kind is "physical" or "logical".
+	// Kind is "physical", "logical" or "wal".
 	Kind             *string    `json:"kind"`
 	CreatedAt        *time.Time `json:"created_at"`
 	Host             *string    `json:"host"`
@@ -54,6 +58,19 @@ type Snapshot struct {
 	SystemIdentifier *string    `json:"system_identifier"`
 	// ManifestSHA256 is the SHA-256 of manifest.json: with it, the snapshot is known again.
 	ManifestSHA256 *string `json:"manifest_sha256"`
+}
+
+// Recovery is how far WAL was recovered.
+type Recovery struct {
+	// Target is the option that was given for it, like "target_lsn=1/4A7F1C8"; nil for the end of
+	// the WAL.
+	Target *string `json:"target"`
+	// Timeline is the last one that was followed.
+	Timeline uint32 `json:"timeline"`
+	// LSN is where the last record ends that was recovered.
+	LSN *string `json:"lsn"`
+	// Time is when the last transaction ended that was recovered, nil if there was none.
+	Time *time.Time `json:"time"`
 }
 
 // Step is a part of the proof.

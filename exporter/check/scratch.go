@@ -114,15 +114,22 @@ type scratch struct {
 	guard *proc.Guard
 }
 
-// makeScratch makes a directory, of which a guard knows before it is there. What earlier
-// proofs left is removed.
-func makeScratch(p place) (*scratch, error) {
+// newScratch names a directory, of which a guard knows before it is there. What earlier proofs
+// left is removed.
+func newScratch(p place) (*scratch, error) {
 	p.sweep()
 	random := make([]byte, nameSize)
 	_, _ = rand.Read(random) // never fails
 	s := &scratch{place: p, dir: filepath.Join(p.parent, prefix+hex.EncodeToString(random))}
 	var err error
-	if s.guard, err = proc.StartGuard(guardArg, s.dir); err != nil {
+	s.guard, err = proc.StartGuard(guardArg, s.dir)
+	return s, err
+}
+
+// makeScratch makes a directory.
+func makeScratch(p place) (*scratch, error) {
+	s, err := newScratch(p)
+	if err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(s.dir+unlocked, 0o700); err != nil {

@@ -18,9 +18,9 @@ func needed(level string) []string {
 }
 
 // findServer finds the programs of a server of a major version, or with newer of the next
-// newer one that is installed.
-func findServer(ctx context.Context, o *options.Check, major int, newer bool) (pgtools.Installation, error) {
-	found, err := pgtools.Find(ctx, o.PgBinDir, major, 0, needed(o.Level)...)
+// newer one that is installed, with other tools than those that every proof needs.
+func findServer(ctx context.Context, o *options.Check, major int, newer bool, others ...string) (pgtools.Installation, error) {
+	found, err := pgtools.Find(ctx, o.PgBinDir, major, 0, append(needed(o.Level), others...)...)
 	switch {
 	case err != nil && o.PgBinDir != "":
 		return found, fmt.Errorf("the snapshot needs a server of PostgreSQL %d: %w", major, err)

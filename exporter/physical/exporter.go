@@ -113,7 +113,7 @@ func (e *Exporter) Restore(ctx context.Context, record *connectors.Record, conte
 	}
 	problem, err := e.job.record(record, content)
 	if err != nil {
-		return withHint(err, e.job.hint())
+		return e.withHint(err)
 	}
 	ack(problem)
 	return nil
@@ -129,14 +129,15 @@ func (e *Exporter) Finish(ctx context.Context) error {
 		return err
 	}
 	if err := e.job.finish(ctx); err != nil {
-		return withHint(fmt.Errorf("the restore into %s is not complete: %w", e.directory, err), e.job.hint())
+		return e.withHint(fmt.Errorf("the restore into %s is not complete: %w", e.directory, err))
 	}
 	return nil
 }
 
 // withHint adds how to go on, unless there is nothing to say.
-func withHint(err error, hint string) error {
-	if hint == "" {
+func (e *Exporter) withHint(err error) error {
+	hint := e.job.hint()
+	if hint == "" || e.options.Quiet {
 		return err
 	}
 	return fmt.Errorf("%w\nhint: %s", err, hint)

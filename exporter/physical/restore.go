@@ -17,7 +17,6 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
-	"github.com/PlakarKorp/integration-postgresql/internal/wal"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -112,7 +111,7 @@ func (r *restore) admit(pathname, name string) error {
 	if _, isDump := recordname.Database(pathname); r.major == 0 && (isDump || pathname == recordname.Globals || strings.HasPrefix(pathname, "/00000-")) {
 		return errors.New("this is a logical backup (postgres://), not a data directory\nhint: restore it into a running server, plakar restore -to postgres://user@host/ SNAPSHOT")
 	}
-	if r.major == 0 && isWAL(name) {
+	if r.major == 0 && IsWAL(pathname) {
 		return errors.New("this is WAL, and there is no base backup yet that it could be restored to: restore the base backup first, then the WAL into the same directory")
 	}
 	top, _, _ := strings.Cut(name, "/")
@@ -125,11 +124,6 @@ func (r *restore) admit(pathname, name string) error {
 		return fmt.Errorf("the snapshot has no %s at its top: %s", recordname.Manifest[1:], wrongSnapshot)
 	}
 	return nil
-}
-
-// isWAL reports whether an entry is one of a WAL snapshot.
-func isWAL(name string) bool {
-	return name == wal.FormatPath[1:] || name == wal.SystemIdentifierPath[1:] || wal.KindOf(path.Base(name)) != wal.Other
 }
 
 // noted takes in the files that say something about the backup.

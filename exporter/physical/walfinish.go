@@ -52,6 +52,13 @@ func (w *walRestore) finish(ctx context.Context) error {
 	if err := w.persist(); err != nil {
 		return err
 	}
+	w.recovery = &Recovery{Timeline: uint32(course.Timeline), SegmentSize: w.base.segmentSize()}
+	if end.target.name == "" {
+		w.recovery.End = w.promised(course)
+	}
+	if w.options.Quiet {
+		return nil
+	}
 	slog.Info(fmt.Sprintf("%s is complete: start it with PostgreSQL %d; it recovers %s, and goes on with a new timeline; %s/%s can be removed when it has",
 		w.data.path, w.base.major, reached, walDir, storeDir))
 	return nil

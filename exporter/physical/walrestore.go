@@ -45,6 +45,7 @@ type walRestore struct {
 
 	ends     []manifest.WALEnd // what the snapshot says about its end
 	complete string            // which restore completes this one; "" for the same again
+	recovery *Recovery         // nil before all is there for it
 }
 
 // newWALRestore opens the directory and checks what the options say. It changes nothing.

@@ -58,7 +58,7 @@ func (w *walRestore) stopAt(ctx context.Context, v *inventory, course wal.Histor
 	if err != nil {
 		return nil, "", w.completedBy("restore a newer WAL snapshot into it, or the same one again with another target or none", err)
 	}
-	if o.XID != "" || o.Name != "" {
+	if (o.XID != "" || o.Name != "") && !o.Quiet {
 		slog.Warn(fmt.Sprintf("only the server can find the target; if it is not in the WAL, the server stops with \"recovery ended before configured recovery target was reached\": %s", w.remove(end.target.name)))
 	}
 	if (byTime || byLSN) && end.target.value == "" {

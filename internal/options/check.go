@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,9 @@ type Check struct {
 	Timeout time.Duration `option:"timeout" doc:"how long everything may take, like 4h; without limit otherwise"`
 	// Report is a file for the result; "" for none.
 	Report string `option:"report" doc:"file for the result as JSON, of which only a complete one takes the place of an older one"`
+	// Prepare leaves a base backup for the WAL that comes with another restore.
+	Prepare        bool `option:"prepare" default:"false" doc:"restore a base backup and leave it there without starting it: a restore of WAL to the same destination goes on from there, and removes everything in the end"`
+	RecoveryTarget `refuse:"target_action=the scratch server is promoted at the target, to be looked at"`
 	// Keep leaves the server running.
 	Keep bool `option:"keep" default:"false" doc:"leave the scratch server running, and say how to connect and how to remove it"`
 	// Tables are what Dump gets; see DumpTables.
@@ -58,7 +62,26 @@ func DecodeCheck(settings map[string]string) (Check, error) {
 		err = errors.Join(err, errors.New("options \"level\" and \"databases\": level=start looks into no database: use level=read or level=amcheck"))
 	}
 	_, _, errTables := o.DumpTables()
-	return o, errors.Join(err, errTables)
+	return o, errors.Join(err, errTables, o.RecoveryTarget.check(), o.checkPrepare())
+}
+
+// checkPrepare refuses what is for the restore of WAL that follows.
+func (o *Check) checkPrepare() error {
+	var given []string
+	for _, other := range slices.Concat(o.needsWAL(), []optionValue{
+		{"target", o.Target}, {"databases", strings.Join(o.Databases, ",")}, {"tables", strings.Join(o.Tables, ",")}, {"dump", o.Dump},
+	}) {
+		if other.value != "" {
+			given = append(given, other.name)
+		}
+	}
+	if o.Keep {
+		given = append(given, "keep")
+	}
+	if !o.Prepare || len(given) == 0 {
+		return nil
+	}
+	return fmt.Errorf("option \"prepare\": no server is started yet: give %s with the restore of WAL that follows", strings.Join(given, ", "))
 }
 
 // DumpTables returns the database and the patterns that Tables name; nothing if it is empty.

@@ -61,11 +61,41 @@ func (t *RecoveryTarget) check() error {
 	return errors.Join(append(errs, errTime, errLSN, t.checkXID(), t.checkName(), errTimeline)...)
 }
 
+// optionValue is an option as it was given, "" if it was not.
+type optionValue struct{ name, value string }
+
+// Settings are those that decode to t.
+func (t *RecoveryTarget) Settings() map[string]string {
+	all := map[string]string{"target": t.Target, "target_inclusive": strconv.FormatBool(t.Inclusive), "target_action": t.Action}
+	for _, o := range t.needsWAL() {
+		all[o.name] = o.value
+	}
+	return all
+}
+
 // needsWAL are the options that say something about WAL beyond the backup.
-func (t *RecoveryTarget) needsWAL() []struct{ name, value string } {
-	return []struct{ name, value string }{
+func (t *RecoveryTarget) needsWAL() []optionValue {
+	return []optionValue{
 		{"target_time", t.Time}, {"target_lsn", t.LSN}, {"target_xid", t.XID}, {"target_name", t.Name}, {"target_timeline", t.Timeline},
 	}
+}
+
+// Option is the first option that was given, "" for none.
+func (t *RecoveryTarget) Option() string {
+	if t.Target != "" {
+		return "target"
+	}
+	return t.NeedsWAL()
+}
+
+// Text is the option that says where the recovery ends, with its value: "" for the end of the WAL.
+func (t *RecoveryTarget) Text() string {
+	for _, o := range append(t.needsWAL(), optionValue{"target", t.Target}) {
+		if o.value != "" && o.name != "target_timeline" {
+			return o.name + "=" + o.value
+		}
+	}
+	return ""
 }
 
 // NeedsWAL returns the first option that only means something with WAL, "" for none.

@@ -29,8 +29,8 @@ func (s *scene) prove(options ...string) *harness.Process {
 	if os.Getenv("PG_IMAGE") != "" {
 		s.Skip("with servers in containers, this machine has no server programs for a scratch server")
 	}
-	b := s.stage.physicalBase()
 	if s.snapshot == "" {
+		b := s.stage.physicalBase()
 		s.plakar.Store, s.snapshot = b.store, b.snapshot
 	}
 	uid := harness.ServerUID(s)
@@ -44,6 +44,34 @@ func (s *scene) prove(options ...string) *harness.Process {
 	}
 	return s.plakar.Start(append(args, s.snapshot)...)
 }
+
+// prepare leaves a base backup for WAL.
+func (s *scene) prepare() harness.Result {
+	s.Helper()
+	b := s.stage.walBase()
+	s.plakar.Store, s.snapshot = b.store, b.base
+	return s.end(s.prove("prepare=true"))
+}
+
+// proveWAL starts a check of WAL, and returns when the base backup is changed.
+func (s *scene) proveWAL() *harness.Process {
+	s.Helper()
+	if result := s.prepare(); result.ExitCode != 0 {
+		s.Fatal(result.Output())
+	}
+	s.snapshot = s.stage.walBase().whole
+	run := s.prove()
+	s.proving("data/global/pg_control.plakar-wal-incomplete")
+	return run
+}
+
+// baseWaits is what preparing a base backup leaves.
+var baseWaits = outcome{"the base backup that was prepared anew, and nothing else", func(s *scene) {
+	s.Helper()
+	if left := mustRead(s.T, s.scratchDir()); len(left) != 1 || left[0].Name() != "plakar-prepared" {
+		s.Errorf("there are %v", left)
+	}
+}}
 
 // proving waits until the check has made a file or directory, "" for its own directory, and
 // returns its path.
@@ -205,6 +233,28 @@ var proofFaults = []fault{
 				s.Errorf("it left %v", left)
 			}
 			return s.end(s.prove("level=start"))
+		},
+	},
+	{
+		name: "check, WAL, SIGKILL", what: "plakar is killed (`kill -9`) while WAL is added to a prepared base backup",
+		exit: killed, target: nothingKept, left: plakarsOwn,
+		do: func(s *scene) harness.Result {
+			run := s.proveWAL()
+			run.Kill()
+			return s.end(run)
+		},
+	},
+	{
+		name: "check, WAL, all killed", what: "plakar, the plugin's processes and the one that removes everything are killed (`kill -9`) while WAL is added to a prepared base backup; one is prepared anew",
+		exit: 0, target: baseWaits,
+		do: func(s *scene) harness.Result {
+			run := s.proveWAL()
+			s.killGuard()
+			s.endPlugin(true)
+			s.endPlugin(false)
+			run.Kill()
+			s.end(run)
+			return s.prepare()
 		},
 	},
 }

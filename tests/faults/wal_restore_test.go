@@ -18,7 +18,7 @@ import (
 
 // walBase is a base backup that was restored and not started, and a snapshot of the WAL behind it.
 type walBase struct {
-	restored, store, whole, holed, hole string
+	restored, store, base, whole, holed, hole string
 }
 
 // segments is how many there are at least.
@@ -32,7 +32,8 @@ func (st *stage) walBase() walBase {
 		p := harness.NewPlakar(t)
 		p.SourceAdd("phys", "postgres+bin"+server.URL("")[len("postgres"):], server.BinDirOption())
 		b := walBase{store: p.Store, restored: filepath.Join(harness.Reserve(t, server.Major).Dir(t, "restored"), "data")}
-		p.MustRestore("postgres+bin://"+b.restored, p.MustBackup("@phys"), harness.OwnerOption(t)...)
+		b.base = p.MustBackup("@phys")
+		p.MustRestore("postgres+bin://"+b.restored, b.base, harness.OwnerOption(t)...)
 		first := server.QueryText(t, "postgres", "SELECT pg_walfile_name(pg_current_wal_lsn())")
 		dir := t.TempDir()
 		for n := range segments {
