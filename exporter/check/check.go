@@ -32,7 +32,10 @@ const progressInterval = 30 * time.Second
 func (c *check) run(ctx context.Context, w way) error {
 	ctx, done := c.server.alive(ctx)
 	defer done()
-	err := c.look(ctx, w)
+	err := c.unlock(ctx)
+	if err == nil {
+		err = c.look(ctx, w)
+	}
 	if err == nil {
 		err = c.dumpTables(ctx)
 	}
@@ -42,9 +45,21 @@ func (c *check) run(ctx context.Context, w way) error {
 	return err
 }
 
+// unlock makes sure that nothing waits for a lock for ever.
+func (c *check) unlock(ctx context.Context) error {
+	n, err := c.server.rollbackPrepared(ctx)
+	if err != nil {
+		return fmt.Errorf("rolling back prepared transactions: %w", err)
+	}
+	if n > 0 {
+		c.report.warn(fmt.Sprintf("%d prepared transactions, which are neither committed nor rolled back in the snapshot, were rolled back in the scratch server: their locks would be in the way", n))
+	}
+	return nil
+}
+
 // look looks at the server as the level says.
 func (c *check) look(ctx context.Context, w way) error {
-	version, systemID, all, err := c.server.version(ctx)
+	version, systemID, all, closed, err := c.server.version(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,6 +69,9 @@ func (c *check) look(ctx context.Context, w way) error {
 	}
 	if c.options.Level == options.LevelStart {
 		return nil
+	}
+	if len(closed) > 0 {
+		c.report.warn("these databases accept no connections, and were not looked into: " + strings.Join(closed, ", "))
 	}
 	chosen, err := c.choose(all)
 	if err != nil {

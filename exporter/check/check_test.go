@@ -3,11 +3,15 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
@@ -158,6 +162,28 @@ func TestPrepared(t *testing.T) {
 	}
 	p.user.UID++
 	find("it belongs to another user")
+}
+
+// A dump is there when it is whole, and never takes another file's place.
+func TestSave(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "dump")
+	for _, r := range []io.Reader{iotest.ErrReader(errTimeout), io.MultiReader(strings.NewReader("x"), iotest.ErrReader(errTimeout))} {
+		if _, err := save(path, r); err == nil {
+			t.Error("half a dump is saved")
+		}
+	}
+	if size, err := save(path, strings.NewReader("whole")); size != 5 || err != nil {
+		t.Error(size, err)
+	}
+	if _, err := save(path, strings.NewReader("other")); !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	info, err := os.Stat(path)
+	entries, _ := os.ReadDir(dir)
+	if text, _ := os.ReadFile(path); string(text) != "whole" || err != nil || info.Mode() != 0o600 || len(entries) != 1 {
+		t.Errorf("%q %v %v %v", text, info, err, entries)
+	}
 }
 
 func TestRecordsEndWithTimeout(t *testing.T) {

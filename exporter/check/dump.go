@@ -43,13 +43,34 @@ func (c *check) dumpTables(ctx context.Context) (err error) {
 
 // save writes a file that is not there yet, mode 0600, whole or not at all.
 func save(path string, r io.Reader) (size int64, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".plakar-dump-")
+	f, link, err := unnamed(filepath.Dir(path))
 	if err != nil {
 		return 0, err
 	}
 	size, err = io.Copy(f, r)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Link(f.Name(), path) // fails if it is there by now
+	if err = errors.Join(err, f.Sync()); err == nil {
+		err = link(path) // fails if it is there by now
 	}
-	return size, errors.Join(err, os.Remove(f.Name()))
+	return size, errors.Join(err, f.Close())
+}
+
+// temporary opens a file for unnamed where there is no other way: it has a name until it is closed.
+func temporary(dir string) (f outputFile, link func(path string) error, err error) {
+	g, err := os.CreateTemp(dir, ".plakar-dump-")
+	if err != nil {
+		return nil, nil, err
+	}
+	return &namedFile{g}, func(path string) error { return os.Link(g.Name(), path) }, nil
+}
+
+// namedFile is a file that is removed when it is closed.
+type namedFile struct{ *os.File }
+
+// Close implements io.Closer.
+func (f *namedFile) Close() error { return errors.Join(f.File.Close(), os.Remove(f.Name())) }
+
+// outputFile is where a dump is written.
+type outputFile interface {
+	io.WriteCloser
+	Sync() error
 }

@@ -255,16 +255,19 @@ func (e *Exporter) conclude() error {
 		fmt.Fprint(os.Stderr, e.waits)
 		return nil // what the option report names is about a check, and none was made
 	}
+	if err := e.report.write(e.options.Report); err != nil {
+		e.report.problem(err)
+		e.report.end()
+	}
 	fmt.Fprint(os.Stderr, e.report.Text()+e.kept)
-	err := e.report.write(e.options.Report)
 	if n := len(e.report.Problems); n > 0 {
 		text := e.report.Problems[0]
 		if n > 1 {
 			text += fmt.Sprintf(" (and %d more problems, in the report)", n-1)
 		}
-		err = errors.Join(fmt.Errorf("the snapshot did not pass the check: %s", text), err)
+		return fmt.Errorf("the snapshot did not pass the check: %s", text)
 	}
-	return err
+	return nil
 }
 
 // Abort implements plugin.Target.
@@ -278,7 +281,8 @@ func (e *Exporter) Abort() {
 	}
 }
 
-// Close implements plugin.Target: nothing is left, but a base backup that waits.
+// Close implements plugin.Target: nothing is left, but a base backup that waits. plakar does not
+// tell what goes wrong here.
 func (e *Exporter) Close(ctx context.Context) error {
 	if e.cancel != nil {
 		e.cancel()
@@ -286,7 +290,14 @@ func (e *Exporter) Close(ctx context.Context) error {
 	if e.scratch == nil || e.kept != "" {
 		return nil
 	}
-	return e.leave(ctx)
+	err := e.leave(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		slog.Warn(fmt.Sprintf("removing %s takes longer, and goes on by itself", e.scratch.dir))
+	case err != nil:
+		slog.Error(err.Error())
+	}
+	return err
 }
 
 // leave removes the scratch directory, or leaves the base backup as it was.

@@ -112,18 +112,47 @@ func (s *server) otherCollations(ctx context.Context) (string, error) {
 	return "text sorts otherwise on this machine (another version of its locales), so that indexes on text may be found wrong here that are right there, in: " + strings.Join(names, ", "), nil
 }
 
-// version is what the server says of itself.
-func (s *server) version(ctx context.Context) (version, systemID string, databases []string, err error) {
-	const sql = `SELECT pg_catalog.current_setting('server_version'), system_identifier::text, d.datname::text
-		FROM pg_catalog.pg_control_system(), pg_catalog.pg_database d WHERE d.datallowconn ORDER BY 3`
+// version is what the server says of itself. Databases that accept no connections are closed;
+// template0, which PostgreSQL makes, is not among them.
+func (s *server) version(ctx context.Context) (version, systemID string, databases, closed []string, err error) {
+	const sql = `SELECT pg_catalog.current_setting('server_version'), system_identifier::text, d.datname::text, d.datallowconn
+		FROM pg_catalog.pg_control_system(), pg_catalog.pg_database d WHERE d.datallowconn OR d.datname <> 'template0' ORDER BY 3`
 	err = s.query(ctx, s.info.ConnectsTo(), sql, func(rows pgx.Rows) error {
 		var name string
-		err := rows.Scan(&version, &systemID, &name)
-		databases = append(databases, name)
+		var open bool
+		err := rows.Scan(&version, &systemID, &name, &open)
+		if open {
+			databases = append(databases, name)
+		} else {
+			closed = append(closed, fmt.Sprintf("%q", plain(name)))
+		}
 		return err
 	})
 	if err == nil {
 		_, err = pgversion.Major(version)
 	}
-	return version, systemID, databases, err
+	return version, systemID, databases, closed, err
+}
+
+// rollbackPrepared rolls prepared transactions back, whose locks nobody else would ever release. It
+// returns how many there were.
+func (s *server) rollbackPrepared(ctx context.Context) (int, error) {
+	type transaction struct{ rollback, database string }
+	var all []transaction
+	const sql = "SELECT pg_catalog.format('ROLLBACK PREPARED %L', gid), database::text FROM pg_catalog.pg_prepared_xacts"
+	err := s.query(ctx, s.info.ConnectsTo(), sql, func(rows pgx.Rows) error {
+		var t transaction
+		err := rows.Scan(&t.rollback, &t.database)
+		all = append(all, t)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range all {
+		if err := s.query(ctx, t.database, t.rollback, func(pgx.Rows) error { return nil }); err != nil {
+			return 0, fmt.Errorf("database %q: %s: %w", plain(t.database), plain(t.rollback), err)
+		}
+	}
+	return len(all), nil
 }

@@ -225,13 +225,13 @@ func (s *server) dial(ctx context.Context, superusers, databases []string) error
 }
 
 // query asks a question in a database, and gives each row to scan.
-func (s *server) query(ctx context.Context, database, sql string, scan func(pgx.Rows) error, args ...any) error {
+func (s *server) query(ctx context.Context, database, sql string, scan func(pgx.Rows) error) error {
 	conn, err := s.info.Connect(ctx, database)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	rows, err := conn.Query(ctx, sql, args...)
+	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,11 @@ func TestCheckKeepAndDump(t *testing.T) {
 	t.Parallel()
 	harness.OwnToolsOnly(t, "the server's own programs are used")
 	harness.LowestMajorOnly(t, "pg_dump and pg_ctl do the same in every version")
-	src := harness.Start(t)
-	src.Exec(t, "postgres", `CREATE DATABASE "my.shop"`)
+	src := harness.Start(t, harness.Conf("max_prepared_transactions = 1"))
+	src.Exec(t, "postgres", `CREATE DATABASE "my.shop"; CREATE DATABASE closed ALLOW_CONNECTIONS false`)
 	src.Exec(t, "my.shop", `CREATE TABLE "Or.ders" AS SELECT generate_series(1, 321) AS a; CREATE TABLE other (a int)`)
+	// Whose lock nobody releases in the copy.
+	src.Exec(t, "my.shop", `BEGIN; LOCK TABLE "Or.ders"; PREPARE TRANSACTION 'it''s'`)
 	p := physical(t, src)
 	snapshot := p.MustBackup("@phys")
 	c := newProof(t, p, src)
@@ -39,11 +41,15 @@ func TestCheckKeepAndDump(t *testing.T) {
 
 	dump := filepath.Join(t.TempDir(), "orders.dump")
 	tables := `tables="my.shop".public."Or.ders"`
-	c.passes(snapshot, "level=start", tables, "dump="+dump)
+	c.passes(snapshot, "level=start", tables, "dump="+dump, "timeout=1m")
 	src.Exec(t, "postgres", "CREATE DATABASE again")
 	tool(t, src, "again", "pg_restore", "--exit-on-error", "-d", "again", dump)
 	if got := src.QueryText(t, "again", `SELECT count(*), (SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) FROM "Or.ders"`); got != "321|1" {
 		t.Errorf("in the dump: %s", got)
+	}
+	if r := c.passes(snapshot, "timeout=5m"); rowsOf(r, "my.shop", "public", "Or.ders") != 321 ||
+		!strings.Contains(strings.Join(r.Warnings, "\n"), "1 prepared transactions") || !strings.Contains(strings.Join(r.Warnings, "\n"), `were not looked into: "closed"`) {
+		t.Errorf("%q %+v", r.Warnings, r.Databases)
 	}
 	c.fails(snapshot, []string{`option "dump": ` + dump + " exists"}, tables, "dump="+dump)
 	c.fails(snapshot, []string{"no matching tables were found"}, "level=start", `tables="my.shop".public.nosuch`, "dump="+dump+"2")
