@@ -93,8 +93,8 @@ func (e *Exporter) Precheck(context.Context) error {
 	return err
 }
 
-// Ping implements plugin.Target: it looks for server programs, and says of which versions there
-// are some.
+// Ping implements plugin.Target: it looks at the directory and for server programs, and says of
+// which versions there are some.
 func (e *Exporter) Ping(ctx context.Context) error {
 	p, err := e.place()
 	if err != nil {
