@@ -30,6 +30,10 @@
 //     and nothing is stored. Where a new timeline begins just after it this cannot be told.
 //   - The slot moves to the newest segment of the previous snapshot, which was committed,
 //     and not further.
+//   - What a page's header says is checked before anybody gets the page: an error beside the last
+//     bytes of a segment would not be looked at.
+//   - Nothing is waited for but the record that plakar was asked about, or has to take: what comes
+//     before its content is known does not need a worker of plakar.
 //   - All WAL from the manifest's begin to its end is in the snapshot. An empty file in a
 //     segment's place is where it begins. WAL that is missing since the previous snapshot
 //     is an error, unless the user accepts it.

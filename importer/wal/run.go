@@ -18,8 +18,11 @@ const formatText = "postgres+wal 1\n"
 // errOtherHistory is why nothing is stored when the server does not go on with what the
 // previous snapshot has.
 var errOtherHistory = errors.New("the server's WAL is not what the previous snapshot has under the same name: " +
-	"the server was restored, or set back with its disk, without a new timeline, or another one was\n" +
+	"the server was restored, or set back with its disk, without a new timeline, or another one was; or " + behind + "\n" +
 	"hint: take a base backup of it, and back up its WAL with another slot, or run once with continue_on_error=true and -cache no")
+
+// behind is why a server may have less WAL than before for a while.
+const behind = "it is a standby that was started a moment ago and has not replayed yet what it had: then a later backup succeeds"
 
 // run is one backup of the WAL.
 type run struct {
@@ -92,6 +95,10 @@ func (r *run) all() error {
 		return fmt.Errorf("the replication slot %s exists, but the store has no snapshot of the WAL that it kept: another store uses it, "+
 			"the previous snapshot cannot be read, or plakar was told to leave it out (-cache no), or a first backup failed\n"+
 			"hint: choose another slot for this store; or, if no other store uses it, begin anew with continue_on_error=true", r.server.name)
+	}
+	if at := r.server.slot.Restart; at > r.server.end.Position {
+		return fmt.Errorf("the WAL of the server ends at %s, and the replication slot %s keeps it from %s on: the server was set back, or %s",
+			r.server.end.Position, r.server.name, at, behind)
 	}
 	if err := r.sendHistories(); err != nil {
 		return err

@@ -95,6 +95,15 @@ func (s *server) ask(ctx context.Context) (err error) {
 	return s.readHistory(ctx)
 }
 
+// askEnd asks again for the end of the WAL.
+func (s *server) askEnd(ctx context.Context) error {
+	again, err := s.conn.Identify(ctx)
+	if err == nil && again.Timeline == s.end.Timeline {
+		s.end = again
+	}
+	return err
+}
+
 // readHistory reads the history files of the server's timeline and, where it still has
 // them, of those before.
 func (s *server) readHistory(ctx context.Context) (err error) {

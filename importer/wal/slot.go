@@ -87,7 +87,9 @@ func (s *server) lost(ctx context.Context) (why string, err error) {
 	case err != nil:
 		return "", err
 	}
-	_, err = stream.Stop(ctx)
+	if _, err = stream.Stop(ctx); isCode(err, pgerrcode.UndefinedFile) {
+		return invalidated, nil
+	}
 	return "", err
 }
 
@@ -105,6 +107,11 @@ func (s *server) createSlot(ctx context.Context, why string) error {
 	}
 	if s.slot.Restart == 0 {
 		return fmt.Errorf("the replication slot %s was created and keeps no WAL", s.name)
+	}
+	if s.slot.Restart > s.end.Position { // there was a checkpoint meanwhile
+		if err := s.askEnd(ctx); err != nil {
+			return err
+		}
 	}
 	limit, err := s.conn.Show(ctx, "max_slot_wal_keep_size")
 	if err != nil {

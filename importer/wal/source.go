@@ -59,9 +59,13 @@ func (s *source) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n := copy(p, s.rest)
+	// Whoever has read all that he wants does not look at an error that comes with it.
+	if err := s.check.add(p[:n]); err != nil {
+		return 0, err
+	}
 	s.rest = s.rest[n:]
 	_, _ = s.sum.Write(p[:n])
-	return n, s.check.add(p[:n])
+	return n, nil
 }
 
 // defaultBlock is PostgreSQL's default of the size of a WAL block, in bytes; the first page

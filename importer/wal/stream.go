@@ -23,7 +23,8 @@ func (r *run) stream() error {
 	}
 	for at.Start < r.server.end.Position {
 		end, err := r.streamTimeline(at)
-		if err != nil || end == r.server.end.Position {
+		// The WAL may end where its timeline begins: there is a beginning of it all the same.
+		if err != nil || at.Timeline == r.server.end.Timeline {
 			return err
 		}
 		at = r.server.history.SegmentAt(end, r.server.size)
@@ -113,7 +114,8 @@ func (r *run) compareAndConfirm(in *source) error {
 	return in.stream.Confirm(r.newest.Start)
 }
 
-// partial takes in the beginning of a segment, where the WAL or a timeline ends.
+// partial takes in the beginning of a segment, where the WAL or a timeline ends. It does not
+// wait for plakar: where a timeline ends, that may still wait for the segment behind it.
 func (r *run) partial(in *source, s xlog.Segment, size uint64) error {
 	begun, err := readAll(in, size)
 	if err != nil {
@@ -121,9 +123,7 @@ func (r *run) partial(in *source, s xlog.Segment, size uint64) error {
 	}
 	content := io.MultiReader(bytes.NewReader(begun), io.LimitReader(zeros{}, int64(s.Size-size))) // #nosec G115 -- a segment's size
 	id := r.server.identify("partial", s.Name(), sumOf(begun))
-	return r.deliver(content, s.Size, func(content io.ReadCloser, _ bool) error {
-		return r.emit(newRecord(s.PartialPath(), id, int64(s.Size), content)) // #nosec G115 -- as above
-	})
+	return r.emit(newRecord(s.PartialPath(), id, int64(s.Size), io.NopCloser(content))) // #nosec G115 -- as above
 }
 
 // sendSums sends what the next run compares with.

@@ -57,28 +57,31 @@ func (r *run) walkBack() error {
 	return nil
 }
 
-// haveBefore takes in a segment that the previous snapshot has.
+// haveBefore takes in a segment that the previous snapshot has. The newest one is compared when it
+// is streamed again; at once if others were fetched in between. One that is no longer on the
+// server cannot be compared: then it was not met, and nothing before it counts.
 func (r *run) haveBefore(s xlog.Segment, size uint64) (more bool, err error) {
+	if size != 0 && r.newest == nil && r.added > 0 {
+		if compared, err := r.compareAlone(s); err != nil || !compared {
+			return false, err
+		}
+	}
 	r.met = true
 	if size == 0 {
 		return false, nil
 	}
 	r.begin = s.Start
 	r.segments++
-	if r.newest != nil {
-		return true, nil
+	if r.newest == nil {
+		r.newest = &s
 	}
-	r.newest = &s
-	if r.added == 0 {
-		return true, nil // compared when it is streamed again
-	}
-	return true, r.compareAlone(s)
+	return true, nil
 }
 
 // fetchBefore takes a segment from the server that the previous snapshot does not have, or
 // marks the place before which there is no WAL.
 func (r *run) fetchBefore(s xlog.Segment, q *question) (more bool, err error) {
-	removed := r.first || r.met
+	removed, given := r.first || r.met, false
 	if !removed {
 		err = r.fetch(s, func(in *source) error {
 			// WAL that was removed is refused only now: plakar must not have the content yet.
@@ -91,11 +94,12 @@ func (r *run) fetchBefore(s xlog.Segment, q *question) (more bool, err error) {
 				}
 			}()
 			return r.deliver(in, s.Size, func(content io.ReadCloser, _ bool) error {
+				given = true
 				q.supply(content)
 				return nil
 			})
 		})
-		removed = isCode(err, pgerrcode.UndefinedFile)
+		removed = !given && isCode(err, pgerrcode.UndefinedFile)
 	}
 	if removed {
 		q.supplyText("")
@@ -123,10 +127,9 @@ func (r *run) fetch(s xlog.Segment, read func(*source) error) error {
 	return err
 }
 
-// compareAlone compares a segment of the previous snapshot with the server's. One that is
-// no longer there cannot be compared: then it does not count as met.
-func (r *run) compareAlone(s xlog.Segment) error {
-	err := r.fetch(s, func(in *source) error {
+// compareAlone compares a segment of the previous snapshot with the server's, if that has it.
+func (r *run) compareAlone(s xlog.Segment) (compared bool, err error) {
+	err = r.fetch(s, func(in *source) error {
 		_, err := io.Copy(io.Discard, io.LimitReader(in, int64(s.Size))) // #nosec G115 -- a segment's size
 		if err == nil {
 			r.newestSum = in.hex()
@@ -134,13 +137,12 @@ func (r *run) compareAlone(s xlog.Segment) error {
 		return err
 	})
 	if isCode(err, pgerrcode.UndefinedFile) {
-		r.met, r.newest = false, nil
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return r.compare(s)
+	return true, r.compare(s)
 }
 
 // compare asks whether the segment has the content that the previous snapshot knows of its

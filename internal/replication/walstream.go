@@ -177,6 +177,9 @@ func (s *WALStream) Stop(ctx context.Context) (next wal.Timeline, err error) {
 	}
 	for {
 		message, err := s.conn.receive(ctx)
+		if refusal := new(pgconn.PgError); errors.As(err, &refusal) && !s.conn.pg.IsClosed() {
+			err = errors.Join(err, s.conn.skipToReady(ctx)) // then the connection can be used for other commands
+		}
 		if err != nil {
 			return 0, fmt.Errorf("ending the stream of WAL: %w", err)
 		}
