@@ -32,8 +32,8 @@
 //     and not further.
 //   - What a page's header says is checked before anybody gets the page: an error beside the last
 //     bytes of a segment would not be looked at.
-//   - Nothing is waited for but the record that plakar was asked about, or has to take: what comes
-//     before its content is known does not need a worker of plakar.
+//   - While plakar waits for the content of a segment, nothing that comes before it in the stream
+//     needs a worker of plakar.
 //   - All WAL from the manifest's begin to its end is in the snapshot. An empty file in a
 //     segment's place is where it begins. WAL that is missing since the previous snapshot
 //     is an error, unless the user accepts it.

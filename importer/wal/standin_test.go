@@ -258,7 +258,7 @@ func (c *session) piece(from xlog.LSN, data []byte) {
 func (c *session) taken(slot, wait bool) (ended bool) {
 	for {
 		var ask any
-		open := true
+		var open bool
 		if wait {
 			ask, open = <-c.asks
 		} else {
