@@ -27,7 +27,8 @@
 //   - The identity of a segment is its name. So the newest segment of the previous snapshot
 //     is streamed again, and must have the content that its record in /sum knows; and the
 //     previous snapshot must not have a segment after it. Otherwise the server was set back,
-//     and nothing is stored. Where a new timeline begins just after it this cannot be told.
+//     and nothing is stored. Where a new timeline begins just after it this cannot be told; there
+//     the segment must be on the server in which the timeline begins, if the previous snapshot has it.
 //   - The slot moves to the newest segment of the previous snapshot, which was committed,
 //     and not further.
 //   - What a page's header says is checked before anybody gets the page: an error beside the last

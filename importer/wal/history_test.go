@@ -175,6 +175,7 @@ func TestTwoHistories(t *testing.T) {
 		"began elsewhere":        {900, 9, false},
 		"began at the same":      {100, 9, false},
 		"went further":           {100, 12, false},
+		"has only begun":         {100, 7, false},
 		"with the slot":          {100, 9, true},
 		"went further, its slot": {100, 12, true},
 	} {

@@ -150,7 +150,23 @@ func (r *run) sendHistories() error {
 			return fmt.Errorf("timeline %d: %w", timeline, errOtherHistory)
 		}
 	}
-	return nil
+	return r.noteFirst()
+}
+
+// noteFirst notes whether this snapshot has the segment in which the server's timeline begins: what
+// comes before it is the same for all that began there. If the previous snapshot had it, and the
+// server does not yet, that is another one.
+func (r *run) noteFirst() error {
+	n := len(r.server.history.Ancestors)
+	if n == 0 {
+		return nil
+	}
+	first := r.server.history.SegmentAt(r.server.history.Ancestors[n-1].End, r.server.size)
+	had, err := r.note(first.FirstPath(), r.server.identify("first", first.Name()), r.complete(first))
+	if err == nil && had && !r.complete(first) {
+		err = fmt.Errorf("timeline %d: %w", first.Timeline, errOtherHistory)
+	}
+	return err
 }
 
 // judgeGap refuses a snapshot that does not go on where the previous one ended.

@@ -145,22 +145,28 @@ func (r *run) sendSuccessor() error {
 	}
 	r.noted = true
 	next := r.server.history.SegmentAt(r.newest.End(), r.newest.Size)
-	id, size, text := r.server.identify("next", r.newest.Name(), next.Name()), int64(unknownSize), ""
-	if next.End() <= r.server.end.Position {
+	had, err := r.note(next.NextPath(), r.server.identify("next", r.newest.Name(), next.Name()), r.complete(next))
+	if err == nil && had {
+		err = errOtherHistory
+	}
+	return err
+}
+
+// note notes whether this snapshot has something, and tells whether the previous one noted that it had.
+func (r *run) note(pathname string, id identity, has bool) (had bool, err error) {
+	size, text := int64(unknownSize), ""
+	if has {
 		size, text = 1, "1"
 	}
-	q, a, err := r.ask(next.NextPath(), id, size)
-	if err != nil {
-		return err
-	}
-	if a.known && a.size == 1 {
-		return errOtherHistory
-	}
-	if !a.known {
+	q, a, err := r.ask(pathname, id, size)
+	if err == nil && !a.known {
 		q.supplyText(text)
 	}
-	return nil
+	return a.known && a.size == 1, err
 }
+
+// complete reports whether the server has a segment to its end.
+func (r *run) complete(s xlog.Segment) bool { return s.End() <= r.server.end.Position }
 
 // hex is the sum of what has passed of the segment.
 func (s *source) hex() string { return hex.EncodeToString(s.sum.Sum(nil)) }

@@ -32,6 +32,9 @@ func (s Segment) SumPath() string { return path.Join(sumDirectory, s.Name()) }
 // segment that the previous one did not have.
 func (s Segment) NextPath() string { return s.SumPath() + ".next" }
 
+// FirstPath is the pathname of the record that tells whether the snapshot has s, in which its timeline begins.
+func (s Segment) FirstPath() string { return s.SumPath() + ".first" }
+
 // HistoryPath is the pathname of the timeline's history file.
 func (t Timeline) HistoryPath() string { return path.Join(historyDirectory, t.HistoryName()) }
 
