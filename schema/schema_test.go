@@ -54,7 +54,7 @@ func TestGenerated(t *testing.T) {
 var (
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	code    = regexp.MustCompile("(?m)^    .*$")
+	code    = regexp.MustCompile("(?ms)^ *```.*?^ *```$|^    [^\n]*$")
 )
 
 // TestLinks: what the documents link to in this repository is there.
