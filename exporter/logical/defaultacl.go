@@ -39,23 +39,17 @@ func (r *restorer) withoutDefaultPrivileges(ctx context.Context, database string
 	if err != nil {
 		return false, fmt.Errorf("looking for default privileges: %w", err)
 	}
-	ofObjects, ofLargeObjects := found.OfObjects && !r.options.DataOnly, found.OfLargeObjects && len(oids) > 0
-	if (ofObjects || ofLargeObjects) && !found.Usable {
+	if (found.OfObjects || found.OfLargeObjects) && !found.Usable {
 		return false, errors.New("the database has default privileges, which would open what is restored, and taking them back needs the language plpgsql: nothing was restored\nhint: create plpgsql there, let this role use it, or set no_privileges=true")
 	}
-	if ofObjects {
-		changed = resetEntries(a)
+	if plan.Clean {
+		found.There = nil // they are dropped
 	}
-	if ofLargeObjects {
-		if plan.Clean {
-			found.There = nil // they are dropped
-		}
-		changed = resetLargeObjects(a, found.There) || changed
-	}
-	return changed, nil
+	changed = found.OfObjects && resetEntries(a)
+	return found.OfLargeObjects && resetLargeObjects(a, found.There) || changed, nil
 }
 
-// defaultPrivileges are those that a database has.
+// defaultPrivileges are those that a database has, and that count for what is restored.
 type defaultPrivileges struct {
 	OfObjects, OfLargeObjects bool
 	Usable                    bool     // plpgsql
@@ -71,6 +65,8 @@ func (r *restorer) defaultPrivileges(ctx context.Context, database string, oids 
 		found, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[defaultPrivileges])
 		return err
 	})
+	found.OfObjects = found.OfObjects && !r.options.DataOnly
+	found.OfLargeObjects = found.OfLargeObjects && len(oids) > 0
 	return found, err
 }
 
