@@ -16,7 +16,7 @@
 // Rows that a table refused are restored once more when all others are there (refused.go),
 // as long as there is a file that has them.
 //
-// Where only rows are restored (dataonly.go), they go into tables that are there, whose
+// Where only rows are restored (dataonly.go), or a dump has no more (rowsonly.go), they go into tables that are there, whose
 // triggers do not fire and whose foreign keys are checked in the end (package rows). What
 // that takes is a part of the archive that pg_restore is given, so that it ends with it. Then
 // materialized views are refreshed (refresh.go).

@@ -21,6 +21,10 @@ func (e *Exporter) receiveDump(ctx context.Context, database, pathname string, c
 		return err
 	}
 	a := newArchive(database, content)
+	if err := e.noteRowsOnly(ctx, a); err != nil {
+		ack(err)
+		return e.tasks.errIfExitOnError(err)
+	}
 	if e.targetAmbiguous() || e.options.Jobs > 1 {
 		if err := a.spool(e.files); err != nil {
 			ack(err)

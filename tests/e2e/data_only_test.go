@@ -170,3 +170,25 @@ func TestDataOnlyWithoutReplica(t *testing.T) {
 		}
 	}
 }
+
+// A backup of rows alone is restored as they were saved, though the restore was not told.
+func TestDataOnlyBackup(t *testing.T) {
+	t.Parallel()
+	harness.LowestMajorOnly(t, "what an archive lacks is no matter of the version")
+	s := source{server: harness.Start(t), plakar: harness.NewPlakar(t)}
+	for _, db := range []string{"first", "other"} {
+		s.server.Exec(t, "postgres", "CREATE DATABASE "+db)
+		s.server.Exec(t, db, `CREATE TABLE t (x text); CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.x = 'changed'; RETURN NEW; END$$;
+			CREATE TRIGGER stamp BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION stamp()`)
+	}
+	s.server.Exec(t, "first", "SET session_replication_role = replica; INSERT INTO t VALUES ('saved')")
+	s.plakar.SourceAdd("rows", s.server.URL("first"), "data_only=true", s.server.BinDirOption())
+	s.plakar.DestinationAdd("dst", s.server.URL("other"), s.server.BinDirOption())
+	s.snapshot = s.plakar.MustBackup("@rows")
+	failed(t, s.plakar.Restore("@dst", s.snapshot, "-o", "recreate=true"), "rows only", "nothing was touched")
+	for _, jobs := range []string{"1", "2"} {
+		ok(t, s.plakar.Restore("@dst", s.snapshot, "-o", "jobs="+jobs))
+		query(t, s.server, "other", "SELECT x FROM t", "saved")
+		s.server.Exec(t, "other", "TRUNCATE t")
+	}
+}
