@@ -84,9 +84,9 @@ func (s *exporterServer) Export(stream exportStream) error {
 		cancel(err)
 		s.target.Abort()
 		err = sanitizeError(errors.Join(append(r.failures(), err)...))
-		if !r.discard(call) {
-			slog.Error(err.Error())
-		}
+		// plakar may say "EOF" in its place.
+		slog.Error(err.Error())
+		r.discard(call)
 		return err
 	}
 	err = s.target.Finish(ctx)
@@ -130,17 +130,16 @@ func (r *restore) records(ctx context.Context) error {
 }
 
 // discardTime is how long plakar may go on sending when the restore has failed.
-const discardTime = 2 * time.Second
+const discardTime = 10 * time.Second
 
-// discard takes in what plakar still sends, for a while, and reports whether that was all: as
-// long as plakar sends, it may notice the end of the call before the error, and say "EOF".
-func (r *restore) discard(ctx context.Context) bool {
+// discard takes in what plakar still sends, for a while: as long as plakar sends, it may notice
+// the end of the call before the error, and say "EOF".
+func (r *restore) discard(ctx context.Context) {
 	for end := time.Now().Add(discardTime); ctx.Err() == nil && time.Now().Before(end); {
 		if _, err := r.stream.Recv(); err != nil {
-			return errors.Is(err, io.EOF)
+			return
 		}
 	}
-	return false
 }
 
 // record hands one record to the target. What the target did not read of the content is
