@@ -34,14 +34,25 @@ func newWALWay(ctx context.Context, c *check, base *prepared) (way, error) {
 	if err := p.open(); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(s.path(dataName + recordname.Manifest)) // #nosec G304 -- ours
-	if err == nil {
-		c.report.document, err = manifest.Read(bytes.NewReader(text))
-	}
-	if err != nil {
+	if c.report.document, err = s.readManifest(); err != nil {
 		return nil, fmt.Errorf("the prepared base backup: %w", err)
 	}
 	return p, nil
+}
+
+// readManifest reads the manifest.json of a restored base backup, and follows no link out of the
+// directory, which its owner could have made meanwhile.
+func (s *scratch) readManifest() (*manifest.Document, error) {
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	text, err := root.ReadFile(dataName + recordname.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	return manifest.Read(bytes.NewReader(text))
 }
 
 // prepare ends the restore of a base backup, which waits for its WAL.
