@@ -18,7 +18,8 @@ func TestCheckKeepAndDump(t *testing.T) {
 	harness.OwnToolsOnly(t, "the server's own programs are used")
 	harness.LowestMajorOnly(t, "pg_dump and pg_ctl do the same in every version")
 	src := harness.Start(t, harness.Conf("max_prepared_transactions = 1"))
-	src.Exec(t, "postgres", `CREATE DATABASE "my.shop"; CREATE DATABASE closed ALLOW_CONNECTIONS false`)
+	src.Exec(t, "postgres", `CREATE DATABASE "my.shop"`)
+	src.Exec(t, "postgres", "CREATE DATABASE closed ALLOW_CONNECTIONS false")
 	src.Exec(t, "my.shop", `CREATE TABLE "Or.ders" AS SELECT generate_series(1, 321) AS a; CREATE TABLE other (a int)`)
 	// Whose lock nobody releases in the copy.
 	src.Exec(t, "my.shop", `BEGIN; LOCK TABLE "Or.ders"; PREPARE TRANSACTION 'it''s'`)
