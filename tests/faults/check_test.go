@@ -118,7 +118,7 @@ func (s *scene) remains(database bool) string {
 	return s.server.QueryText(s, "postgres", `
 		SELECT pid, datname, application_name, state, wait_event, query FROM pg_stat_activity
 		WHERE backend_type IN ('client backend', 'walsender') AND application_name <> 'harness' AND (`+ours+`)
-		UNION ALL SELECT active_pid, slot_name, '', '', '', 'slot' FROM pg_replication_slots
+		UNION ALL SELECT active_pid, slot_name, '', '', '', 'slot' FROM pg_replication_slots WHERE active OR slot_name <> 'plakar'
 		UNION ALL SELECT 0, datname, '', '', '', 'database' FROM pg_database WHERE datname LIKE 'plakar%' AND NOT `+strconv.FormatBool(database))
 }
 

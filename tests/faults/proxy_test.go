@@ -29,6 +29,8 @@ type proxy struct {
 	sent   int64          // bytes from clients to the server
 	limit  int64          // of sent, at which act is called once; 0 for none
 	act    func()
+	came   int64  // bytes from the server
+	stop   int64  // of came, at which it freezes; 0 for none
 	marker []byte // before it the server's data is damaged, once; nil for nothing
 }
 
@@ -106,6 +108,8 @@ func (p *proxy) pass(n int, count bool) {
 		if p.limit > 0 && p.sent > p.limit {
 			act, p.limit = p.act, 0
 		}
+	} else if p.came += int64(n); p.stop > 0 && p.came > p.stop {
+		p.frozen, p.stop = true, 0
 	}
 	p.mu.Unlock()
 	if act != nil {
@@ -146,6 +150,34 @@ func (p *proxy) freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frozen = true
+}
+
+// hold freezes when the server has sent that many bytes from now on.
+func (p *proxy) hold(bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop = p.came + bytes
+}
+
+// held reports whether it is frozen.
+func (p *proxy) held() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.frozen
+}
+
+// again forwards at the same address after everything.
+func (p *proxy) again(tb testing.TB) {
+	tb.Helper()
+	p.close()
+	listener, err := net.ListenTCP("tcp", p.listener.Addr().(*net.TCPAddr))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listener, p.conns, p.frozen, p.closed, p.stop = listener, nil, false, false, 0
+	go p.accept()
 }
 
 // thaw goes on forwarding.

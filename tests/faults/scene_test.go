@@ -77,7 +77,8 @@ type scene struct {
 	directory string   // of a physical restore; see dataDir
 	saves     bool     // it is about a backup
 	said      string   // what plakar said
-	done      []func() // undo what the fault did, after what is left was looked at
+	walScene
+	done []func() // undo what the fault did, after what is left was looked at
 }
 
 func (st *stage) scene(t *testing.T, f fault) *scene {
