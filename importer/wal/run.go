@@ -94,7 +94,7 @@ func (r *run) all() error {
 	if r.first && r.server.created == "" && !r.goOn {
 		return fmt.Errorf("the replication slot %s exists, but the store has no snapshot of the WAL that it kept: another store uses it, "+
 			"the previous snapshot cannot be read, or plakar was told to leave it out (-cache no), or a first backup failed\n"+
-			"hint: choose another slot for this store; or, if no other store uses it, begin anew with continue_on_error=true", r.server.name)
+			"hint: if the newest snapshot is broken (plakar check), remove it; choose another slot for this store; or, if no other store uses it, begin anew with continue_on_error=true", r.server.name)
 	}
 	if at := r.server.slot.Restart; at > r.server.end.Position {
 		return fmt.Errorf("the WAL of the server ends at %s, and the replication slot %s keeps it from %s on: the server was set back, or %s",
