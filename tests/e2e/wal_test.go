@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/wal"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
@@ -27,6 +28,12 @@ func walBackup(t *testing.T, s *harness.Server, options ...string) *harness.Plak
 
 func walURL(s *harness.Server) string {
 	return "postgres+wal" + strings.TrimPrefix(s.URL(""), "postgres")
+}
+
+// over reports whether a command has ended.
+func over(run *harness.Process) bool {
+	_, ended := run.WaitFor(time.Millisecond)
+	return ended
 }
 
 // fill makes the server write so many segments of WAL, and end the last one.
