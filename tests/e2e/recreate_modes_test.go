@@ -117,21 +117,6 @@ func TestRestoreAsMember(t *testing.T) {
 	query(t, dst, "postgres", ours, "0")
 }
 
-// The publisher of a subscription in the old database hears nothing.
-func TestRecreateSubscribed(t *testing.T) {
-	t.Parallel()
-	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
-	r := newReplaced(t)
-	publisher := harness.Start(t, harness.Conf("wal_level = logical"))
-	publisher.Exec(t, "postgres", "CREATE TABLE t (x int); CREATE PUBLICATION p FOR TABLE t")
-	r.server.Exec(t, "shop", "CREATE SUBSCRIPTION sub CONNECTION "+harness.Literal(publisher.URL("postgres"))+" PUBLICATION p")
-	r.plakar.MustRestore("@dst", r.plakar.Snapshots()[0])
-	query(t, r.server, "shop", countT, "0")
-	query(t, r.server, "postgres", ours, "0")
-	query(t, r.server, "postgres", "SELECT count(*) FROM pg_subscription", "0")
-	query(t, publisher, "postgres", "SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'sub'", "sub")
-}
-
 // Several databases are replaced at once, and no restore takes another's new database for a leftover.
 func TestRecreateSeveral(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 // Package target is one database that a dump is restored into: what happens to it before
 // (plan.go, pure), how it is created (prepare.go) or made to take the place of one that is there
-// (replace.go): what is looked at before (precheck.go), the exchange (exchange.go,
-// subscription.go), and what is left if something failed (incomplete.go). What a database is apart from
+// (replace.go): what is looked at before (precheck.go, sessions.go, lock.go), the exchange (exchange.go,
+// subscription.go), a database that is kept (kept.go), and what is left if something failed (incomplete.go). What a database is apart from
 // what is in it is in properties.go.
 //
 // What must always hold: a database is dropped only by recreate, and only when its

@@ -2,13 +2,10 @@ package target
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
@@ -17,10 +14,6 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
-
-// maxName is the length of a name, in bytes.
-// Source: NAMEDATALEN in src/include/pg_config_manual.h, less the byte that ends it
-const maxName = 63
 
 // Complete lets the new database, in which everything is, take the place of the old one. With an error the
 // old one is in its place, unless the error says otherwise; the new one stays.
@@ -70,22 +63,8 @@ func (r *Replacement) First(ctx context.Context) error {
 				return nil
 			}
 		}
-		return errors.Join(fmt.Errorf("recreate: %w", withSessions(err)), r.putBack(ctx, name), r.drop(ctx))
+		return errors.Join(fmt.Errorf("recreate: %w%s", withSessions(err), r.lostHint()), r.putBack(ctx, name), r.drop(ctx))
 	})
-}
-
-// beforeName is what a database is called that a user may want to have back: no sweep matches it.
-func beforeName(name string) string {
-	suffix := "_before_" + time.Now().UTC().Format("20060102T150405Z")
-	if len(name) > maxName-len(suffix) {
-		// Other databases may have the same beginning.
-		suffix = "_" + strings.ToLower(rand.Text()[:4]) + suffix
-	}
-	for len(name) > maxName-len(suffix) {
-		_, size := utf8.DecodeLastRuneInString(name)
-		name = name[:len(name)-size]
-	}
-	return name + suffix
 }
 
 // exchange renames the old database away and gives its name to the new one, with what else belongs
@@ -93,7 +72,6 @@ func beforeName(name string) string {
 // with it; otherwise it follows later.
 func (r *Replacement) exchange(ctx context.Context, session *server.Session, name string, rest bool) error {
 	statements := []string{
-		"ALTER DATABASE " + ident(name) + " RENAME TO " + ident(r.away),
 		"ALTER DATABASE " + ident(r.name) + " RENAME TO " + ident(name),
 		"COMMENT ON DATABASE " + ident(name) + " IS NULL",
 	}
@@ -102,10 +80,14 @@ func (r *Replacement) exchange(ctx context.Context, session *server.Session, nam
 	}
 	return r.whileTerminating(ctx, func() error {
 		return pgx.BeginFunc(ctx, session.Conn(), func(tx pgx.Tx) error {
-			for _, sql := range statements {
-				if _, err := tx.Exec(ctx, sql); err != nil {
-					return err
-				}
+			if err := execAll(ctx, tx, "ALTER DATABASE "+ident(name)+" RENAME TO "+ident(r.away)); err != nil {
+				return err
+			}
+			if err := r.checkSame(ctx, tx, literal(r.away)); err != nil {
+				return err
+			}
+			if err := execAll(ctx, tx, statements...); err != nil {
+				return err
 			}
 			if rest {
 				for _, statement := range r.properties.rest {
@@ -124,6 +106,33 @@ func (r *Replacement) exchange(ctx context.Context, session *server.Session, nam
 			return mark(ctx, session.Conn(), r.away, replaced, oid, name)
 		})
 	})
+}
+
+func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
+	for _, sql := range statements {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSame makes sure that the database that has the name, an expression, is the one that was looked at in the
+// beginning: meanwhile somebody may have given its name to another one.
+func (r *Replacement) checkSame(ctx context.Context, conn querier, name string) error {
+	var same bool
+	if err := conn.QueryRow(ctx, "SELECT oid = $1 FROM pg_catalog.pg_database WHERE datname = "+name, r.old.oid).Scan(&same); err != nil {
+		return err
+	}
+	if !same {
+		return errors.New("the database of that name is another one than when the restore began: it was renamed or replaced meanwhile")
+	}
+	return nil
+}
+
+// querier is a connection or a transaction.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // exchangeFailed says what there is when the exchange failed. Whether it did is looked up: the answer
@@ -174,10 +183,7 @@ func (r *Replacement) byHand(name, what string) string {
 // dropOld drops the old database, unless it is kept.
 func (r *Replacement) dropOld(ctx context.Context, session *server.Session, name string) error {
 	if r.keep {
-		slog.Info(fmt.Sprintf("the database that was called %q is there as %q", name, r.away))
-		if len(r.disabled) > 0 {
-			slog.Warn(fmt.Sprintf("database %q: its subscriptions are disabled (%s): dropping one drops the slot at the publisher, unless ALTER SUBSCRIPTION ... SET (slot_name = NONE) comes first", r.away, quoted(r.disabled)))
-		}
+		r.sayKept(ctx, session, name)
 		return nil
 	}
 	err := r.dropAllSubscriptions(ctx)
@@ -215,17 +221,12 @@ func (r *Replacement) putBack(ctx context.Context, name string) error {
 			comment = literal(*r.old.comment)
 		}
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			for _, sql := range []string{
-				"ALTER DATABASE " + ident(name) + " RENAME TO " + ident(r.name),
-				"ALTER DATABASE " + ident(r.away) + " RENAME TO " + ident(name),
+			return execAll(ctx, tx,
+				"ALTER DATABASE "+ident(name)+" RENAME TO "+ident(r.name),
+				"ALTER DATABASE "+ident(r.away)+" RENAME TO "+ident(name),
 				fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %t IS_TEMPLATE %t", ident(name), r.old.connect, r.old.template),
-				"COMMENT ON DATABASE " + ident(name) + " IS " + comment,
-			} {
-				if _, err := tx.Exec(ctx, sql); err != nil {
-					return err
-				}
-			}
-			return nil
+				"COMMENT ON DATABASE "+ident(name)+" IS "+comment,
+			)
 		})
 		if err != nil {
 			return fmt.Errorf("putting the old database back, which is called %q now: %w", r.away, err)

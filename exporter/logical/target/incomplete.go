@@ -76,23 +76,14 @@ func (r *Replacement) sweep(ctx context.Context, session *server.Session) {
 	left, err := names(ctx, conn, `
 		SELECT datname FROM pg_catalog.pg_database d
 		WHERE datname ~ '^plakar_restore_(old_)?[A-Z2-7]{26}$' AND pg_catalog.pg_has_role(datdba, 'USAGE') AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE datid = d.oid)
+			AND NOT EXISTS `+strings.ReplaceAll(lockHolders+lockKey, "$1", "datname")+`)
 			AND (pg_catalog.shobj_description(oid, 'pg_database') ~ ('^plakar: (incomplete|replaced), for database OID ' || $1 || ':')
 				OR pg_catalog.shobj_description(oid, 'pg_database') IS NULL AND NOT datallowconn)`, fmt.Sprint(r.old.oid))
 	for _, name := range left {
-		err = errors.Join(err, sweepOne(ctx, conn, name))
+		_, dropErr := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name))
+		err = errors.Join(err, dropErr)
 	}
 	if err != nil {
 		slog.Warn("dropping what an earlier restore left behind: " + err.Error())
 	}
-}
-
-// sweepOne drops a database that no restore holds the lock of.
-func sweepOne(ctx context.Context, conn *pgx.Conn, name string) error {
-	var free bool
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock("+lockKey+")", name).Scan(&free); err != nil || !free {
-		return err
-	}
-	_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name))
-	_, unlockErr := conn.Exec(ctx, "SELECT pg_catalog.pg_advisory_unlock("+lockKey+")", name)
-	return errors.Join(err, unlockErr)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,72 +12,44 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
 
-// patience is how long sessions that are just ending are waited for, as RENAME does.
-// Source: CountOtherDBBackends in src/backend/storage/ipc/procarray.c
-const patience = 5 * time.Second
-
 // check finds out, before anything is touched, what would keep the new database from being
-// complete, or from taking the old one's place. All of that is in one error.
-func (r *Replacement) check(ctx context.Context, session *server.Session, o *options.Export, dump *Dump) error {
+// complete, or from taking the old one's place, as far as that can be asked.
+func (r *Replacement) check(ctx context.Context, session *server.Session, o *options.Export, dump *Dump) (found []string, err error) {
 	conn := session.Conn()
-	var found []string
 	for _, look := range []func() ([]string, error){
 		func() ([]string, error) { return r.checkRights(ctx, conn) },
+		func() ([]string, error) { return r.checkAlone(ctx) },
 		func() ([]string, error) { return r.checkSessions(ctx, conn) },
 		func() ([]string, error) { return r.checkHeld(ctx, conn) },
 		func() ([]string, error) { return checkLacking(ctx, conn, o, dump) },
 	} {
 		problems, err := look()
 		if err != nil {
-			return fmt.Errorf("looking for what is in its way: %w", err)
+			return nil, fmt.Errorf("looking for what is in its way: %w", err)
 		}
 		found = append(found, problems...)
 	}
-	if len(found) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s\nthe database was left as it is", strings.Join(found, "\n"))
+	return found, nil
 }
 
 // checkRights asks whether this role may rename and drop the old database, and make one.
 func (r *Replacement) checkRights(ctx context.Context, conn *pgx.Conn) ([]string, error) {
-	var owns, creates bool
+	var owns, inside bool
 	err := conn.QueryRow(ctx, `
-		SELECT pg_catalog.pg_has_role(datdba, 'USAGE'), (SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
-		FROM pg_catalog.pg_database WHERE oid = $1`, r.old.oid).Scan(&owns, &creates)
+		SELECT pg_catalog.pg_has_role(datdba, 'USAGE'), datname = pg_catalog.current_database(),
+			(SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+		FROM pg_catalog.pg_database WHERE oid = $1`, r.old.oid).Scan(&owns, &inside, &r.creates)
 	var problems []string
 	if !owns {
 		problems = append(problems, "this role may neither rename nor drop the database: it is not its owner, nor a member of that")
 	}
-	if !creates {
+	if !r.creates {
 		problems = append(problems, "this role may not create databases (CREATEDB)")
 	}
+	if inside {
+		problems = append(problems, "it cannot be replaced from within: neither postgres nor template1 lets this role in\nhint: GRANT CONNECT ON DATABASE postgres, or name another database in the URI and the one to replace in the option database")
+	}
 	return problems, err
-}
-
-// checkSessions looks for sessions in the old database, unless they are ended.
-func (r *Replacement) checkSessions(ctx context.Context, conn *pgx.Conn) ([]string, error) {
-	if r.force {
-		return nil, nil
-	}
-	var count int
-	for begun := time.Now(); ; {
-		err := conn.QueryRow(ctx, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND backend_type = 'client backend'", r.old.oid).Scan(&count)
-		if err != nil || count == 0 {
-			return nil, err
-		}
-		if time.Since(begun) > patience {
-			break
-		}
-		if err := sleep(ctx, pollTime); err != nil {
-			return nil, err
-		}
-	}
-	noun := "session"
-	if count > 1 {
-		noun += "s"
-	}
-	return []string{fmt.Sprintf("it is being accessed by other users: %d other %s\nhint: end the sessions that use it and restore again, or let force=true end them", count, noun)}, nil
 }
 
 // checkHeld looks for what else keeps the old database from being renamed, or is lost
@@ -92,7 +63,14 @@ func (r *Replacement) checkHeld(ctx context.Context, conn *pgx.Conn) ([]string, 
 	if err != nil {
 		return nil, err
 	}
+	others, err := names(ctx, conn, "SELECT subname::text FROM pg_catalog.pg_subscription WHERE subdbid = $1 AND (subenabled OR NOT $2) AND NOT pg_catalog.pg_has_role(subowner, 'USAGE')", r.old.oid, r.keep)
+	if err != nil {
+		return nil, err
+	}
 	var problems []string
+	if len(others) > 0 {
+		problems = append(problems, "it has subscriptions that this role may neither disable nor drop: "+quoted(others)+"\nhint: their owner can")
+	}
 	if len(prepared) > 0 {
 		problems = append(problems, "it has prepared transactions: "+quoted(prepared)+"\nhint: COMMIT PREPARED or ROLLBACK PREPARED them")
 	}
@@ -167,41 +145,4 @@ func quoted(list []string) string {
 		all = append(all, fmt.Sprintf("%q", name))
 	}
 	return strings.Join(all, ", ")
-}
-
-// pollTime is how often it is looked whether something has happened.
-const pollTime = 50 * time.Millisecond
-
-// sleep waits, unless the context ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// waitForDatabases waits until no session creates, renames or drops a database of that name any
-// more: the outcome of a statement that was cancelled is not known before.
-func waitForDatabases(ctx context.Context, conn *pgx.Conn, name string) error {
-	for {
-		var busy bool
-		err := conn.QueryRow(ctx, `
-			SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() AND pg_catalog.strpos(query, $1) > 0
-				AND (state = 'active' OR state LIKE 'idle in %'))`, name).Scan(&busy)
-		if err != nil || !busy {
-			return err
-		}
-		if err := sleep(ctx, pollTime); err != nil {
-			return err
-		}
-	}
-}
-
-// endSessions ends the sessions in a database. Processes of the server itself have no user, and do
-// not stand in the way.
-func endSessions(ctx context.Context, conn *pgx.Conn, name string) error {
-	_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL", name)
-	return err
 }

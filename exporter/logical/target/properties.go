@@ -104,6 +104,15 @@ func createHint(err error) error {
 	return err
 }
 
+// restHint adds to the error of a statement about the owner, the privileges or the limits of the new database which
+// options help.
+func restHint(err error) error {
+	if server.Code(err) == pgerrcode.InsufficientPrivilege {
+		return fmt.Errorf("%w\nhint: restore as a role that may, or use no_owner=true and no_privileges=true", err)
+	}
+	return err
+}
+
 // propertiesScript puts together what the table of contents has of the database.
 // Source: _tocEntryRequired and _printTocEntry in src/bin/pg_dump/pg_backup_archiver.c
 func propertiesScript(toc *dumparchive.TOC, o *options.Export) string {

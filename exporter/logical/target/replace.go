@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
@@ -50,7 +51,9 @@ type Replacement struct {
 	name       string // of the new one before it has its own; ASCII
 	away       string // of the old one after it has lost its own, as statements of the session write it
 	old        oldDatabase
+	creates    bool      // this role may create databases
 	disabled   []string  // subscriptions of the old one, by us
+	lost       []string  // how to make the subscriptions of the old one again, that were dropped
 	exchanged  bool      // the new one has its name already
 	lock       *pgx.Conn // holds the lock; nil when it is over
 }
@@ -77,14 +80,21 @@ func beginReplacement(ctx context.Context, s *server.Server, o *options.Export, 
 			}
 			return session.Run(ctx, d.Properties.create.ForDatabase(ident(name)))
 		}
-		if err := r.check(ctx, session, o, dump); err != nil {
-			return fmt.Errorf("recreate: %w", err)
-		}
 		r.away = ownPrefix + "old_" + strings.TrimPrefix(r.name, ownPrefix)
 		if r.keep {
 			r.away = beforeName(name)
 		}
-		return r.create(ctx, session, name)
+		var found []string
+		if err = r.acquire(ctx); err == nil {
+			found, err = r.check(ctx, session, o, dump)
+		}
+		if err == nil {
+			err = r.prove(ctx, session, name, found)
+		}
+		if err != nil {
+			return fmt.Errorf("recreate: %w", err)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, errors.Join(err, r.release(ctx))
@@ -111,25 +121,68 @@ func (r *Replacement) findOld(ctx context.Context, session *server.Session) (str
 		Scan(&r.old.oid, &r.old.connect, &r.old.template, &r.old.limit, &r.old.comment)
 }
 
+// prove creates the new database, which tells what could not be asked for: whether the server
+// has the locale. With what was found before it is all in one error, and the new database is
+// dropped again: nothing has been done to the old one yet.
+func (r *Replacement) prove(ctx context.Context, session *server.Session, oldName string, found []string) error {
+	var errs []error
+	for _, problem := range found {
+		errs = append(errs, errors.New(problem))
+	}
+	if r.creates {
+		failures := []error{r.create(ctx, session, oldName)}
+		if failures[0] == nil {
+			failures = r.rehearse(ctx, session)
+		}
+		for _, err := range failures {
+			// A role or tablespace that the server lacks was found before.
+			if len(found) == 0 || server.Code(err) != pgerrcode.UndefinedObject {
+				errs = append(errs, fmt.Errorf("creating it anew: %w", err))
+			}
+		}
+		if len(errs) > 0 {
+			errs = append(errs, r.drop(ctx))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w\nthe database was left as it is", err)
+	}
+	return nil
+}
+
 // create creates the new database, with its mark. As long as that is not there, nobody may
 // connect to it, which is how it is told from a user's.
 func (r *Replacement) create(ctx context.Context, session *server.Session, oldName string) error {
-	if err := r.acquire(ctx); err != nil {
-		return err
-	}
 	create := r.properties.create.ForDatabase(ident(r.name))
 	create.SQL += " ALLOW_CONNECTIONS = false"
 	if err := session.Run(ctx, create); err != nil {
-		return errors.Join(fmt.Errorf("creating it anew, the one that is there was left as it is: %w", createHint(err)), r.drop(ctx))
+		return createHint(err)
 	}
 	err := mark(ctx, session.Conn(), r.name, incomplete, r.old.oid, oldName)
 	if err == nil {
 		_, err = session.Conn().Exec(ctx, "ALTER DATABASE "+ident(r.name)+" ALLOW_CONNECTIONS true")
 	}
+	return err
+}
+
+// rehearse runs what the exchange will run on the new database, and takes it back: that its owner
+// may not be given to it should not be found out when all is loaded.
+func (r *Replacement) rehearse(ctx context.Context, session *server.Session) (failures []error) {
+	tx, err := session.Conn().Begin(ctx)
 	if err != nil {
-		return errors.Join(fmt.Errorf("creating it anew, the one that is there was left as it is: %w", err), r.drop(ctx))
+		return []error{err}
 	}
-	return nil
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	for _, statement := range r.properties.rest {
+		err := pgx.BeginFunc(ctx, tx, func(pgx.Tx) error { return session.Run(ctx, statement.ForDatabase(ident(r.name))) })
+		if err != nil {
+			failures = append(failures, restHint(err))
+		}
+		if ctx.Err() != nil || session.Lost() {
+			break
+		}
+	}
+	return failures
 }
 
 // sayRoom says what is needed on the server's disk: SQL cannot ask for what is free.
@@ -176,37 +229,4 @@ func mark(ctx context.Context, conn *pgx.Conn, name string, s state, oid uint32,
 	text := fmt.Sprintf("plakar: %s, for database OID %d: %s", s, oid, ident(of))
 	_, err := conn.Exec(ctx, "COMMENT ON DATABASE "+ident(name)+" IS "+literal(text))
 	return err
-}
-
-// acquire takes the lock of the new database's name, in a session that lasts as long as the
-// restore is at work on it.
-func (r *Replacement) acquire(ctx context.Context) (err error) {
-	if r.lock, err = r.server.Info.Connect(ctx, r.server.Database); err != nil {
-		return err
-	}
-	_, err = r.lock.Exec(ctx, "SELECT pg_catalog.pg_advisory_lock("+lockKey+")", r.name)
-	return err
-}
-
-// lockKey is the key of the lock for a name.
-const lockKey = "pg_catalog.hashtextextended($1, 1886152041)"
-
-// release ends the session that holds the lock.
-func (r *Replacement) release(ctx context.Context) error {
-	if r.lock == nil {
-		return nil
-	}
-	ctx, cancel := shutdown.CleanupContext(ctx)
-	defer cancel()
-	err := r.lock.Close(ctx)
-	r.lock = nil
-	return err
-}
-
-// Abandon is for a restore that ends without a word of the new database: it stays, and the
-// next restore may drop it.
-func (r *Replacement) Abandon(ctx context.Context) {
-	if r != nil {
-		_ = r.release(ctx)
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,7 +32,7 @@ func DropSubscriptions(ctx context.Context, s *server.Server, database string, n
 	}
 	return s.With(ctx, database, func(conn *pgx.Conn) error {
 		rows, _ := conn.Query(ctx, `
-			SELECT subname::text, coalesce(subslotname::text, ''), subenabled FROM pg_catalog.pg_subscription
+			SELECT subname::text, coalesce(subslotname::text, ''), subenabled, subpublications FROM pg_catalog.pg_subscription
 			WHERE subname = ANY ($1) AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`, names)
 		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[subscription])
 		if err != nil {
@@ -48,7 +50,7 @@ func DropSubscriptions(ctx context.Context, s *server.Server, database string, n
 // ofOld lists the subscriptions of the old database; any database knows them.
 func (r *Replacement) ofOld(ctx context.Context) (found []subscription, err error) {
 	err = r.server.With(ctx, "", func(conn *pgx.Conn) error {
-		rows, _ := conn.Query(ctx, "SELECT subname::text, coalesce(subslotname::text, ''), subenabled FROM pg_catalog.pg_subscription WHERE subdbid = $1", r.old.oid)
+		rows, _ := conn.Query(ctx, "SELECT subname::text, coalesce(subslotname::text, ''), subenabled, subpublications FROM pg_catalog.pg_subscription WHERE subdbid = $1", r.old.oid)
 		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[subscription])
 		return err
 	})
@@ -70,15 +72,46 @@ func (r *Replacement) disableSubscriptions(ctx context.Context) error {
 			r.disabled = append(r.disabled, sub.Name)
 		}
 	}
-	return r.switchSubscriptions(ctx, r.disabled, "DISABLE")
+	if err := r.switchSubscriptions(ctx, r.disabled, "DISABLE"); err != nil || len(r.disabled) == 0 {
+		return err
+	}
+	return r.endWorkers(ctx)
 }
 
-// enableSubscriptions undoes disableSubscriptions, when the old database has its name. The context may
-// have ended.
+// endWorkers ends the processes of subscriptions that are disabled: one that makes a table's first copy
+// would go on until that is done. If it cannot end them, RENAME finds them.
+// Source: maybe_reread_subscription in src/backend/replication/logical/worker.c
+func (r *Replacement) endWorkers(ctx context.Context) error {
+	return r.server.With(ctx, "", func(conn *pgx.Conn) error {
+		return patiently(ctx, func() (bool, error) {
+			const workers = "FROM pg_catalog.pg_stat_subscription w JOIN pg_catalog.pg_subscription s ON s.oid = w.subid WHERE s.subdbid = $1 AND w.pid IS NOT NULL"
+			_, _ = conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(w.pid) "+workers, r.old.oid)
+			var done bool
+			err := conn.QueryRow(ctx, "SELECT NOT EXISTS (SELECT "+workers+")", r.old.oid).Scan(&done)
+			return done, err
+		})
+	})
+}
+
+// enableSubscriptions undoes disableSubscriptions, when the old database has its name, as far as they are there. The
+// context may have ended.
 func (r *Replacement) enableSubscriptions(ctx context.Context) error {
+	if len(r.disabled) == 0 {
+		return nil
+	}
 	ctx, cancel := shutdown.CleanupContext(ctx)
 	defer cancel()
-	return r.switchSubscriptions(ctx, r.disabled, "ENABLE")
+	found, err := r.ofOld(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, sub := range found {
+		if slices.Contains(r.disabled, sub.Name) {
+			names = append(names, sub.Name)
+		}
+	}
+	return r.switchSubscriptions(ctx, names, "ENABLE")
 }
 
 func (r *Replacement) switchSubscriptions(ctx context.Context, names []string, action string) error {
@@ -86,6 +119,9 @@ func (r *Replacement) switchSubscriptions(ctx context.Context, names []string, a
 		return nil
 	}
 	return r.server.With(ctx, r.old.name, func(conn *pgx.Conn) error {
+		if err := r.checkSame(ctx, conn, "pg_catalog.current_database()"); err != nil {
+			return err
+		}
 		for _, name := range names {
 			if _, err := conn.Exec(ctx, "ALTER SUBSCRIPTION "+ident(name)+" "+action); err != nil {
 				return fmt.Errorf("subscription %q of the old database: %s: %w", name, action, err)
@@ -104,8 +140,18 @@ func (r *Replacement) dropAllSubscriptions(ctx context.Context) error {
 	names := make([]string, 0, len(found))
 	for _, sub := range found {
 		names = append(names, sub.Name)
+		r.lost = append(r.lost, sub.again())
 	}
 	return DropSubscriptions(ctx, r.server, r.away, names)
+}
+
+// lostHint says how to make the subscriptions again that the old database has lost, if it has to be put back.
+// Where they were in the stream of changes is lost.
+func (r *Replacement) lostHint() string {
+	if len(r.lost) == 0 {
+		return ""
+	}
+	return "\nhint: the subscriptions of the database were dropped already, as far as they are not there any more; they begin again where their publisher knows them to be, so look for changes that come twice: " + strings.Join(r.lost, "; ") + "; then for each ALTER SUBSCRIPTION ... ENABLE and ALTER SUBSCRIPTION ... REFRESH PUBLICATION WITH (copy_data = false)"
 }
 
 // subscription is one that is there.
@@ -113,25 +159,47 @@ type subscription struct {
 	Name string
 	Slot string // at the publisher; "" for none
 
-	Enabled bool
+	Enabled      bool
+	Publications []string
+}
+
+// again is the statement that makes it again, less its connection string, in which there may be a password.
+func (sub subscription) again() string {
+	slot, publications := "NONE", make([]string, 0, len(sub.Publications))
+	if sub.Slot != "" {
+		slot = literal(sub.Slot)
+	}
+	for _, name := range sub.Publications {
+		publications = append(publications, ident(name))
+	}
+	return fmt.Sprintf("CREATE SUBSCRIPTION %s CONNECTION '...' PUBLICATION %s WITH (connect = false, slot_name = %s)", ident(sub.Name), strings.Join(publications, ", "), slot)
 }
 
 func (sub subscription) drop(ctx context.Context, conn *pgx.Conn) error {
-	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range []string{
-			"ALTER SUBSCRIPTION " + ident(sub.Name) + " DISABLE",
-			"ALTER SUBSCRIPTION " + ident(sub.Name) + " SET (slot_name = NONE)",
-			"ALTER SUBSCRIPTION " + ident(sub.Name) + " CONNECTION " + unreachable,
-			"DROP SUBSCRIPTION " + ident(sub.Name),
-		} {
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil && sub.Slot != "" {
-		slog.Warn(fmt.Sprintf("subscription %q was dropped without its publisher's knowledge: if the replication slot %q there is nobody else's, drop it there", sub.Name, sub.Slot))
+	// The slots of tables whose first copy has not ended.
+	// Source: ReplicationSlotNameForTablesync in src/backend/replication/logical/tablesync.c
+	copies, err := names(ctx, conn, `
+		SELECT 'pg_' || oid || '_sync_' FROM pg_catalog.pg_subscription s
+		WHERE subname = $1 AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+			AND EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srsubid = s.oid AND srsubstate NOT IN ('r', 's'))`, sub.Name)
+	if err != nil {
+		return err
 	}
-	return err
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		return execAll(ctx, tx,
+			"ALTER SUBSCRIPTION "+ident(sub.Name)+" DISABLE",
+			"ALTER SUBSCRIPTION "+ident(sub.Name)+" SET (slot_name = NONE)",
+			"ALTER SUBSCRIPTION "+ident(sub.Name)+" CONNECTION "+unreachable,
+			"DROP SUBSCRIPTION "+ident(sub.Name),
+		)
+	})
+	if err != nil || sub.Slot == "" {
+		return err
+	}
+	text := fmt.Sprintf("subscription %q was dropped without its publisher's knowledge: if the replication slot %q there is nobody else's, drop it there", sub.Name, sub.Slot)
+	for _, prefix := range copies {
+		text += fmt.Sprintf(", and those that begin with %q: they keep WAL", prefix)
+	}
+	slog.Warn(text)
+	return nil
 }
