@@ -89,7 +89,7 @@ type part struct {
 func registry() []part {
 	return []part{
 		{"During a backup: `postgres://`", false, slices.Concat(backupFaults, toolFaults, storeFaults)},
-		{"During a restore: `postgres://`", true, slices.Concat(restoreFaults, serverFaults, targetFaults, contentFaults)},
+		{"During a restore: `postgres://`", true, slices.Concat(restoreFaults, serverFaults, recreateFaults, targetFaults, contentFaults)},
 		{"During a backup: `postgres+bin://`", false, bothWays(physicalFaults)},
 		{"During a backup: `postgres+wal://`", false, walFaults},
 		{"During a restore: `postgres+bin://`", true, slices.Concat(physicalRestoreFaults, walRestoreFaults)},
