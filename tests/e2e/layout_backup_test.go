@@ -86,7 +86,7 @@ func TestQueuedAlter(t *testing.T) {
 		return s.server.QueryText(t, "first", "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'") == "1"
 	})
 	release()
-	result, ended := run.WaitFor(time.Minute)
+	result, ended := run.WaitFor(3 * time.Minute)
 	if !ended {
 		t.Fatal("the backup hangs")
 	}

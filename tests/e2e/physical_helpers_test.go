@@ -66,7 +66,7 @@ func amcheck(t *testing.T, s *harness.Server) {
 // eventually waits for something that the server or kernel does on its own time.
 func eventually(t *testing.T, what string, ready func() bool) {
 	t.Helper()
-	within(t, time.Minute, what, ready)
+	within(t, 3*time.Minute, what, ready)
 }
 
 // within is eventually with a limit that is promised. On a busy machine, where a look takes

@@ -102,7 +102,7 @@ func TestRecreateFirstSubscribed(t *testing.T) {
 	r.waits(t)
 	r.server.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'plakar' AND query ~ '^DROP DATABASE'")
 	_ = holds.Close(t.Context())
-	result, ended := run.WaitFor(time.Minute)
+	result, ended := run.WaitFor(3 * time.Minute)
 	if !ended {
 		t.Fatalf("plakar hangs\n%s", result.Output())
 	}

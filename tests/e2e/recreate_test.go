@@ -140,7 +140,7 @@ func TestRecreateKilled(t *testing.T) {
 	for _, pid := range slices.Backward(processes) { // before the front, the worker, which would clean up
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	if result, ok := run.WaitFor(time.Minute); !ok || result.ExitCode == 0 {
+	if result, ok := run.WaitFor(3 * time.Minute); !ok || result.ExitCode == 0 {
 		t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
 	}
 	r.until(t, "its session ends", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar'", "0")
@@ -171,7 +171,7 @@ func TestRecreateFirst(t *testing.T) {
 	r.waits(t)
 	r.server.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'plakar' AND query ~ 'RENAME'")
 	release()
-	if result, ok := run.WaitFor(time.Minute); !ok || result.ExitCode == 0 {
+	if result, ok := run.WaitFor(3 * time.Minute); !ok || result.ExitCode == 0 {
 		t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
 	}
 	r.untouched(t)

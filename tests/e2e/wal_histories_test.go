@@ -61,6 +61,7 @@ func TestWALAfterPITR(t *testing.T) {
 	two.Stop(harness.Fast)
 
 	copied := harness.NewPlakar(t)
+	copied.NewStore()
 	p.MustRun("sync", "to", copied.Store)
 	of := &recovery{plakar: copied, major: src.Major, options: r.options}
 	theirs, _ := rebuild(t, copied, base, src.Major)

@@ -99,6 +99,15 @@ func (s *scene) pluginProcess(worker bool) int {
 	return 0
 }
 
+// killPlugin kills both of the plugin's processes. They are looked for first: one of them ends
+// soon after the other.
+func (s *scene) killPlugin() {
+	s.Helper()
+	for _, pid := range []int{s.pluginRuns(true), s.pluginRuns(false)} {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
 // endPlugin kills one of the plugin's two processes: the worker, or the one in front of it.
 func (s *scene) endPlugin(worker bool) {
 	s.Helper()

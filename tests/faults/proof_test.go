@@ -222,11 +222,7 @@ var proofFaults = []fault{
 			s.proving(serverRuns)
 			s.signalServer(syscall.SIGSTOP)
 			s.killGuard()
-			// Both are looked for first: one of them ends soon after the other.
-			plugin := []int{s.pluginRuns(true), s.pluginRuns(false)}
-			for _, pid := range plugin {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
+			s.killPlugin()
 			run.Kill()
 			s.end(run)
 			if left, _ := os.ReadDir(s.scratchDir()); len(left) != 1 {
@@ -250,8 +246,7 @@ var proofFaults = []fault{
 		do: func(s *scene) harness.Result {
 			run := s.proveWAL()
 			s.killGuard()
-			s.endPlugin(true)
-			s.endPlugin(false)
+			s.killPlugin()
 			run.Kill()
 			s.end(run)
 			return s.prepare()

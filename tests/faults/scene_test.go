@@ -24,7 +24,7 @@ const (
 	// soon is how long what a run used may outlive it: the promise of docs/faults.md.
 	soon = 5 * time.Second
 	// eventually is for what has no promise, or a longer one.
-	eventually = 60 * time.Second
+	eventually = 3 * time.Minute
 )
 
 // stage is what faults share: a server with the database "origin", and a store

@@ -42,6 +42,14 @@ func (p *Plakar) furnish() {
 	homes.bare = true
 }
 
+// NewStore gives p an empty store with an identifier of its own. Otherwise all have the same,
+// and plakar synchronises none with another one.
+func (p *Plakar) NewStore() {
+	p.tb.Helper()
+	must(p.tb, os.RemoveAll(p.Store))
+	p.MustRun("create", "-plaintext")
+}
+
 // install gives p a home in which the package is installed.
 func (p *Plakar) install(pkg string) {
 	p.tb.Helper()
