@@ -15,8 +15,11 @@ func (e *Exporter) noteRowsOnly(ctx context.Context, a *archive) error {
 	if e.options.DataOnly || e.options.SchemaOnly {
 		return nil
 	}
-	if err := a.readTOC(); err != nil || !hasRowsOnly(a.toc) {
-		return err
+	if err := a.readTOC(); err != nil {
+		return fmt.Errorf("restoring database %q: %w", e.targetOf(a.database), err)
+	}
+	if !hasRowsOnly(a.toc) {
+		return nil
 	}
 	if e.options.Recreates() || e.options.Clean {
 		return fmt.Errorf("restoring database %q: the dump has rows only (the backup had data_only), which cannot take the place of what is there, as recreate and clean say: nothing was touched\nhint: add -o recreate=false -o clean=false, and the rows go into the tables that are there", e.targetOf(a.database))

@@ -82,31 +82,47 @@ const killed = -1
 type part struct {
 	title   string
 	restore bool
+	wal     bool // backups of the WAL
 	faults  []fault
 }
 
 // registry lists every fault.
 func registry() []part {
 	return []part{
-		{"During a backup: `postgres://`", false, slices.Concat(backupFaults, toolFaults, storeFaults)},
-		{"During a restore: `postgres://`", true, slices.Concat(restoreFaults, serverFaults, recreateFaults, targetFaults, contentFaults)},
-		{"During a backup: `postgres+bin://`", false, bothWays(physicalFaults)},
-		{"During a backup: `postgres+wal://`", false, walFaults},
-		{"During a restore: `postgres+bin://`", true, slices.Concat(physicalRestoreFaults, walRestoreFaults)},
-		{"During a check: `postgres+check://`", true, slices.Concat(proofFaults, proofEndings())},
+		{"During a backup: `postgres://`", false, false, slices.Concat(backupFaults, toolFaults, storeFaults)},
+		{"During a restore: `postgres://`", true, false, slices.Concat(restoreFaults, serverFaults, recreateFaults, targetFaults, contentFaults)},
+		{"During a backup: `postgres+bin://`", false, false, bothWays(physicalFaults)},
+		{"During a backup: `postgres+wal://`", false, true, walFaults},
+		{"During a restore: `postgres+bin://`", true, false, slices.Concat(physicalRestoreFaults, walRestoreFaults)},
+		{"During a check: `postgres+check://`", true, false, slices.Concat(proofFaults, proofEndings())},
 	}
 }
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// TestFaults makes everything in the registry happen.
+// TestFaults makes everything in the registry happen but for what TestWALFaults does.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	harness.LowestAndHighestMajorOnly(t, "a fault is on this side, or ends a session or the server, in every version alike")
-	harness.OwnToolsOnly(t, "the run of the newest version has these tools")
+	harness.HighestMajorOnly(t, "a fault is on this side, or ends a session or the server, in every version alike")
+	happen(t, func(p part) bool { return !p.wal })
+}
+
+// TestWALFaults is TestFaults for backups of the WAL.
+func TestWALFaults(t *testing.T) {
+	t.Parallel()
+	harness.LowestMajorOnly(t, "what a version's WAL is like, other tests ask")
+	happen(t, func(p part) bool { return p.wal })
+}
+
+// happen makes the faults happen.
+func happen(t *testing.T, chosen func(p part) bool) {
+	t.Helper()
 	shared := newStage(t)
 	// In a long run more than once: which of two things comes first is left to chance.
 	for _, p := range slices.Repeat(registry(), harness.Count(1, 3)) {
+		if !chosen(p) {
+			continue
+		}
 		for _, f := range p.faults {
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()

@@ -48,6 +48,13 @@ func LowestMajorOnly(tb testing.TB, why string) {
 	OwnToolsOnly(tb, why)
 }
 
+// HighestMajorOnly is LowestMajorOnly with the highest version there is, whose run is shorter.
+func HighestMajorOnly(tb testing.TB, why string) {
+	tb.Helper()
+	onlyMajors(tb, why, func(majors []int) []int { return majors[len(majors)-1:] })
+	OwnToolsOnly(tb, why)
+}
+
 // LowestMajorAnyTools is LowestMajorOnly for a test that the client tools do make a
 // difference to.
 func LowestMajorAnyTools(tb testing.TB, why string) {
