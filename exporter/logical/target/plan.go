@@ -23,8 +23,10 @@ func Decide(o *options.Export, source, target string, exists bool) (Plan, error)
 	switch {
 	case target == options.Template0:
 		return Plan{}, errors.New("no restore touches template0\nhint: restore it into another database with the option database")
-	case !exists && (o.Clean || o.DataOnly):
-		return Plan{}, errors.New("it does not exist\nhint: clean and data_only restore into a database that is there: create it, or leave them out")
+	case !exists && o.DataOnly:
+		return Plan{}, errors.New("it does not exist\nhint: data_only, and a backup with data_only, restore into tables that are there: create them first (schema_only)")
+	case !exists && o.Clean:
+		return Plan{}, errors.New("it does not exist\nhint: clean restores into a database that is there; create it, or use recreate=true")
 	case !exists:
 		return Plan{Create: true, Properties: true}, nil
 	case o.Recreates() && !maintenance:
