@@ -53,16 +53,10 @@ func newPhysicalWay(ctx context.Context, c *check, first *record) (way, error) {
 	if major < firstMajor {
 		return nil, fmt.Errorf("the snapshot is of PostgreSQL %s: a check needs version %d or newer", bytes.TrimSpace(text), firstMajor)
 	}
-	tools, err := findServer(ctx, c.options, major, false)
-	if err != nil {
+	if err := c.makeServer(ctx, major); err != nil {
 		return nil, err
 	}
-	s, err := c.make()
-	if err != nil {
-		return nil, err
-	}
-	c.server = &server{scratch: s, tools: tools}
-	slog.Info(fmt.Sprintf("restoring into %s, for PostgreSQL %s", s.dir, tools.Version))
+	slog.Info(fmt.Sprintf("restoring into %s, for PostgreSQL %s", c.server.dir, c.server.tools.Version))
 	p := &physicalWay{check: c, began: time.Now()}
 	if err := p.open(); err != nil {
 		return nil, err

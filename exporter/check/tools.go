@@ -17,6 +17,21 @@ func needed(level string) []string {
 	return tools
 }
 
+// makeServer makes the scratch directory for a server of a major version, with other tools than those
+// that every proof needs.
+func (c *check) makeServer(ctx context.Context, major int, others ...string) error {
+	tools, err := findServer(ctx, c.options, major, false, others...)
+	if err != nil {
+		return err
+	}
+	s, err := c.make()
+	if err != nil {
+		return err
+	}
+	c.server = &server{scratch: s, tools: tools}
+	return nil
+}
+
 // findServer finds the programs of a server of a major version, or with newer of the next
 // newer one that is installed, with other tools than those that every proof needs.
 func findServer(ctx context.Context, o *options.Check, major int, newer bool, others ...string) (pgtools.Installation, error) {

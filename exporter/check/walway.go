@@ -19,22 +19,17 @@ import (
 
 // newWALWay takes the base backup that waits for WAL: from now on it goes with the check.
 func newWALWay(ctx context.Context, c *check, base *prepared) (way, error) {
-	tools, err := findServer(ctx, c.options, base.Major, false, pgtools.PgWaldump)
-	if err != nil {
+	if err := c.makeServer(ctx, base.Major, pgtools.PgWaldump); err != nil {
 		return nil, err
 	}
-	s, err := c.make()
-	if err != nil {
-		return nil, err
-	}
-	c.server = &server{scratch: s, tools: tools}
 	c.report.Base = &base.Snapshot
-	slog.Info(fmt.Sprintf("adding WAL in %s to %s, for PostgreSQL %s", s.dir, base, tools.Version))
+	slog.Info(fmt.Sprintf("adding WAL in %s to %s, for PostgreSQL %s", c.server.dir, base, c.server.tools.Version))
 	p := &physicalWay{check: c, began: time.Now(), wal: true}
 	if err := p.open(); err != nil {
 		return nil, err
 	}
-	if c.report.document, err = s.readManifest(); err != nil {
+	var err error
+	if c.report.document, err = c.server.readManifest(); err != nil {
 		return nil, fmt.Errorf("the prepared base backup: %w", err)
 	}
 	return p, nil

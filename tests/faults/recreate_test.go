@@ -4,9 +4,7 @@ package faults
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
@@ -85,14 +83,7 @@ var asItWasAgain = outcome{asItWas.text + ", when the server is there again", fu
 // recreateOnSmallDisk replaces a database on a file system that has no room for its rows twice.
 func recreateOnSmallDisk(s *scene) harness.Result {
 	s.Helper()
-	dir := s.server.Dir(s, "small")
-	var owner syscall.Stat_t
-	must(s, syscall.Stat(dir, &owner))
-	s.small(dir, "64m")
-	must(s, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
-	s.server.Stop(harness.Fast) // a container has what was mounted when it started
-	s.server.Start(s)
-	s.server.Exec(s, "postgres", "CREATE TABLESPACE small LOCATION "+harness.Literal(dir))
+	dir := s.smallTablespace("64m")
 	s.server.Exec(s, "postgres", "CREATE DATABASE "+s.db+" TABLESPACE small")
 	s.server.Exec(s, s.db, "CREATE TABLE t AS SELECT g AS x, repeat(md5(g::text), 30) FROM generate_series(1, 20000) g")
 	s.plakar.SourceAdd("mypg", s.url(nil), s.with(nil)...)

@@ -3,10 +3,8 @@
 package faults
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
 )
@@ -128,15 +126,8 @@ var targetFaults = []fault{
 		exit: 1, says: []string{broken, "pg_restore", "No space left on device"}, own: true,
 		target: outcome{"what found room; none of the rows under way", holds("0", "7", "")},
 		do: func(s *scene) harness.Result {
-			dir := s.server.Dir(s, "small")
-			var owner syscall.Stat_t
-			must(s, syscall.Stat(dir, &owner))
-			s.small(dir, "24m")
-			must(s, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
-			s.server.Stop(harness.Fast) // a container has what was mounted when it started
-			s.server.Start(s)
+			dir := s.smallTablespace("24m")
 			s.server.Exec(s, "postgres", "CREATE ROLE faults_owner")
-			s.server.Exec(s, "postgres", "CREATE TABLESPACE small LOCATION "+harness.Literal(dir))
 			s.server.Exec(s, "postgres", "CREATE DATABASE "+s.db+" TABLESPACE small")
 			s.fill(filepath.Join(dir, "filler"), 1<<20)
 			s.destination(nil)

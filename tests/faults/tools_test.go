@@ -155,6 +155,21 @@ var toolFaults = []fault{
 	},
 }
 
+// smallTablespace gives the server of the scene a tablespace small on a file system of a size, whose
+// directory is returned.
+func (s *scene) smallTablespace(bytes string) (dir string) {
+	s.Helper()
+	dir = s.server.Dir(s, "small")
+	var owner syscall.Stat_t
+	must(s, syscall.Stat(dir, &owner))
+	s.small(dir, bytes)
+	must(s, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+	s.server.Stop(harness.Fast) // a container has what was mounted when it started
+	s.server.Start(s)
+	s.server.Exec(s, "postgres", "CREATE TABLESPACE small LOCATION "+harness.Literal(dir))
+	return dir
+}
+
 // small mounts a file system of so many bytes that is removed with the test.
 func (s *scene) small(dir string, bytes string) {
 	s.Helper()
