@@ -24,16 +24,7 @@ func (r *restorer) refreshViews(ctx context.Context, a *archive, info conninfo.I
 	if !loaded.some {
 		return nil // nothing was touched
 	}
-	refreshed := map[rows.Table]*dumparchive.Entry{}
-	var named []rows.Table
-	if a != nil && a.toc != nil {
-		for n := range a.toc.Entries {
-			if e := &a.toc.Entries[n]; e.Desc == viewRows {
-				view := rows.Table{Schema: e.Namespace, Name: e.Tag}
-				refreshed[view], named = e, append(named, view)
-			}
-		}
-	}
+	refreshed, named, known := viewsOf(a)
 	var views []rows.View
 	err := r.server.WithSessionIn(ctx, info.ConnectsTo(), &sqlscript.Script{Encoding: loaded.encoding}, func(session *server.Session) (err error) {
 		views, err = rows.Views(ctx, session.Conn(), loaded.tables, named)
@@ -49,7 +40,7 @@ func (r *restorer) refreshViews(ctx context.Context, a *archive, info conninfo.I
 		switch {
 		case e != nil && (view.Reads || a.chooses(e)):
 			ids[e.DumpID] = true
-		case view.Reads && view.Populated:
+		case view.Reads && (view.Populated || !known):
 			stale = append(stale, view.String())
 		}
 	}
@@ -60,6 +51,22 @@ func (r *restorer) refreshViews(ctx context.Context, a *archive, info conninfo.I
 		return nil
 	}
 	return r.refresh(ctx, a, info, ids)
+}
+
+// viewsOf are the entries of the archive that refresh views, and the views. known says whether that
+// tells which views had rows: a dump of rows alone does not.
+func viewsOf(a *archive) (refreshed map[rows.Table]*dumparchive.Entry, named []rows.Table, known bool) {
+	if a == nil || a.toc == nil {
+		return nil, nil, false
+	}
+	refreshed = map[rows.Table]*dumparchive.Entry{}
+	for n := range a.toc.Entries {
+		if e := &a.toc.Entries[n]; e.Desc == viewRows {
+			view := rows.Table{Schema: e.Namespace, Name: e.Tag}
+			refreshed[view], named = e, append(named, view)
+		}
+	}
+	return refreshed, named, !hasRowsOnly(a.toc)
 }
 
 // refresh runs the entries of an archive whose data may have been read already: it is left
