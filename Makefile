@@ -104,10 +104,11 @@ test: test-tools test-package ## set up what is missing, vet, unit tests, end-to
 test-long: ## everything, on every server version, with the newest client tools and in containers, and fuzzing: hours
 	PG_LONG=true .ci/run
 
-# The race detector needs a C compiler.
+# The race detector needs a C compiler. What has much data runs in part with it, and whole without.
 unit-test: ## the tests that need neither plakar nor a whole cluster
 	@race=; if command -v "$$($(GO) env CC)" >/dev/null 2>&1; then race=-race; export CGO_ENABLED=1; fi; \
-	set -x; $(GO) test $$race -vet=off -timeout 10m $(UNIT)
+	set -x; $(GO) test $$race -short -vet=off -timeout 10m $(UNIT) && \
+	CGO_ENABLED=0 $(GO) test -vet=off -timeout 10m ./importer/wal
 
 E2E ?= ./tests/e2e/... ./tests/faults/...
 

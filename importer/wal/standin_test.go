@@ -18,7 +18,10 @@ import (
 // standIn takes the place of a server, for what real ones rarely do. Its WAL is made up.
 type standIn struct {
 	listener net.Listener
+	ended    *sync.Cond // a session
+	sessions int        // that have not ended
 
+	// What follows is for sessions, and between runs for the test: see idle.
 	mu       sync.Mutex
 	id       uint64
 	size     uint64 // of a segment
@@ -34,6 +37,7 @@ type standIn struct {
 	// breaks is called before what begins at breakAt is sent, if it is not 0.
 	breakAt xlog.LSN
 	breaks  func(c *session)
+	scratch []byte   // for a segment: new memory is what takes the race detector long
 	started []string // what this run began to stream: where, and whether with the slot
 }
 
@@ -45,6 +49,7 @@ func newStandIn(t *testing.T, size uint64) *standIn {
 		t.Fatal(err)
 	}
 	s := &standIn{listener: listener, id: 7, size: size, history: xlog.History{Timeline: 1}, files: make(map[xlog.Timeline]string), oldest: xlog.LSN(size)}
+	s.ended = sync.NewCond(new(sync.Mutex))
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
@@ -52,10 +57,30 @@ func newStandIn(t *testing.T, size uint64) *standIn {
 			if err != nil {
 				return
 			}
-			go s.serve(conn)
+			s.count(1)
+			go func() {
+				defer s.count(-1)
+				s.serve(conn)
+			}()
 		}
 	}()
 	return s
+}
+
+func (s *standIn) count(n int) {
+	s.ended.L.Lock()
+	defer s.ended.L.Unlock()
+	s.sessions += n
+	s.ended.Broadcast()
+}
+
+// idle waits until all sessions have ended, whose clients have.
+func (s *standIn) idle() {
+	s.ended.L.Lock()
+	defer s.ended.L.Unlock()
+	for s.sessions > 0 {
+		s.ended.Wait()
+	}
 }
 
 // at is the position so many segments, and some bytes, from the beginning.
@@ -74,9 +99,12 @@ func (s *standIn) begins(timeline xlog.Timeline, at xlog.LSN) {
 	s.files[timeline] = file.String()
 }
 
-// segment is the content of a segment up to where its timeline ends.
+// segment is the content of a segment up to where its timeline ends, until the next call.
 func (s *standIn) segment(at xlog.Segment) []byte {
-	content := make([]byte, at.Size)
+	if s.scratch == nil {
+		s.scratch = make([]byte, at.Size)
+	}
+	content := s.scratch
 	for offset := uint64(0); offset < at.Size; offset += defaultBlock {
 		address := at.Start + xlog.LSN(offset)
 		timeline := min(s.history.TimelineAt(address), at.Timeline)

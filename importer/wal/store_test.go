@@ -67,6 +67,7 @@ func (s *store) backup(t *testing.T, server *standIn, options ...string) error {
 	if closed := source.Close(t.Context()); closed != nil {
 		t.Error(closed)
 	}
+	server.idle()
 	if err == nil {
 		s.files = s.next
 	}

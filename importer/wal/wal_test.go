@@ -18,12 +18,14 @@ var ways = map[string]struct {
 
 // eachWay has a stand-in whose first four segments are in two snapshots, with the slot in the third:
 // the second run has moved it to what the first one has. The third run gets to see three more.
-func eachWay(t *testing.T, few bool, f func(t *testing.T, server *standIn, s *store, options []string)) {
+// The race detector takes long over large memory: with -short little of it is tried.
+func eachWay(t *testing.T, names []string, f func(t *testing.T, server *standIn, s *store, options []string)) {
 	t.Helper()
-	for name, way := range ways {
-		if few && name != "memory" {
-			continue // the same, with many more bytes
-		}
+	if testing.Short() {
+		names = names[:1]
+	}
+	for _, name := range names {
+		way := ways[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, s := newStandIn(t, way.size), &store{}
@@ -45,7 +47,7 @@ func eachWay(t *testing.T, few bool, f func(t *testing.T, server *standIn, s *st
 // A run has all the WAL, and moves the slot to the newest segment of the snapshot before.
 func TestRuns(t *testing.T) {
 	t.Parallel()
-	eachWay(t, false, func(t *testing.T, server *standIn, s *store, options []string) {
+	eachWay(t, []string{"memory", "spool", "received"}, func(t *testing.T, server *standIn, s *store, options []string) {
 		s.must(t, server, options...)
 		s.whole(t, server, server.at(3, 0))
 		if server.slot != server.at(4, 0) {
@@ -92,10 +94,14 @@ func TestBroken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, name != "address of the last page", func(t *testing.T, server *standIn, s *store, options []string) {
+			names := []string{"memory"}
+			if name == "address of the last page" {
+				names = append(names, "spool", "received")
+			}
+			eachWay(t, names, func(t *testing.T, server *standIn, s *store, options []string) {
 				// The newest that the store has, the one that plakar waits for, the ones behind it, and the beginning of one.
 				for n := 4; n <= 8; n++ {
-					if server.size > 1<<20 && n != 6 {
+					if (server.size > 1<<20 || testing.Short()) && n != 6 {
 						continue
 					}
 					server.spoil = func(at xlog.Segment, content []byte) {
@@ -155,9 +161,13 @@ func TestStreamEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, true, func(t *testing.T, server *standIn, s *store, options []string) {
+			eachWay(t, []string{"memory"}, func(t *testing.T, server *standIn, s *store, options []string) {
 				server.breaks = c.breaks
-				for _, at := range []xlog.LSN{server.at(4, 0), server.at(4, 256<<10), server.at(5, 0), server.at(6, 512<<10), server.at(7, 896<<10), server.at(8, 0), server.at(8, 128<<10)} {
+				places := []xlog.LSN{server.at(6, 512<<10), server.at(4, 0), server.at(4, 256<<10), server.at(5, 0), server.at(7, 896<<10), server.at(8, 0), server.at(8, 128<<10)}
+				if testing.Short() {
+					places = places[:1]
+				}
+				for _, at := range places {
 					if at > server.at(5, 0) {
 						server.slot = server.at(4, 0) // where it may be by then
 					}
