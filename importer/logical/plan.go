@@ -86,9 +86,11 @@ func makePlan(o *options.Import, s *server, selected string) (plan, error) {
 func selectDatabases(all []database, excluded []string) (names, skipped []string) {
 	for _, d := range all {
 		switch {
-		case !d.allowConn || d.name == template0 || slices.Contains(excluded, d.name):
+		case d.name == template0 || slices.Contains(excluded, d.name):
 		case d.invalid:
 			skipped = append(skipped, fmt.Sprintf("database %q is skipped: an interrupted DROP DATABASE left it invalid", d.name))
+		case !d.allowConn:
+			skipped = append(skipped, fmt.Sprintf("database %q is skipped: it accepts no connections (ALTER DATABASE ... ALLOW_CONNECTIONS true), nobody can read it", d.name))
 		default:
 			names = append(names, d.name)
 		}

@@ -70,9 +70,12 @@ func record(b *testing.B, id, title string, contenders []contender) {
 	}
 }
 
-// ratio is the time of one contender to that of another.
+// ratio is the time of one contender to that of another, or to oneSecond.
 func (r result) ratio(name, base string) (float64, bool) {
 	var n, d float64
+	if base == oneSecond {
+		d = 1
+	}
 	for _, row := range r.Rows {
 		switch row.Name {
 		case name:

@@ -85,6 +85,26 @@ func TestExcludeDatabasesTypingError(t *testing.T) {
 	}
 }
 
+// A database that nobody may connect to is named, unless it is excluded. A restore of the others succeeds.
+func TestDatabaseWithoutConnections(t *testing.T) {
+	t.Parallel()
+	harness.LowestMajorOnly(t, "databases have had the mark for long")
+	src := harness.Start(t)
+	for _, db := range []string{"closed", "hidden"} {
+		src.Exec(t, "postgres", "CREATE DATABASE "+db+" ALLOW_CONNECTIONS false")
+	}
+	p := harness.NewPlakar(t)
+	p.SourceAdd("mypg", src.URL(""), src.BinDirOption())
+	snapshot, result := p.Backup("@mypg", "-o", "exclude_databases=hidden")
+	ok(t, result)
+	warnedOf(t, p, snapshot, result, `database "closed" is skipped: it accepts no connections`)
+	if strings.Contains(result.Message(), `"hidden"`) || strings.Contains(result.Message(), `"template0"`) {
+		t.Errorf("an excluded database is named:\n%s", result.Output())
+	}
+	_, result = p.Backup("@mypg", "-o", "database=closed")
+	failed(t, result, `database "closed" is not currently accepting connections`)
+}
+
 // A database that is dropped between the list and its dump has an empty file, as a
 // restore notices. One that was renamed is missing, which fails.
 func TestDatabaseDroppedMeanwhile(t *testing.T) {

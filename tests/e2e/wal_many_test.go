@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -9,16 +10,18 @@ import (
 )
 
 // Many runs in a row under load, every tenth of which is killed: no gap, and what was committed before the
-// last one began is there.
+// last one began is there, also what is in a tablespace.
 func TestWALManyRuns(t *testing.T) {
 	t.Parallel()
 	harness.LowestMajorOnly(t, "killing is the same everywhere")
 	s := harness.Start(t, walConf, smallWAL, harness.Conf("wal_keep_size = 0", "max_wal_size = '4MB'", "min_wal_size = '2MB'"))
 	tool(t, s, "postgres", "pgbench", "--initialize", "--quiet")
+	withTablespace(t, s)
 	p := physical(t, s)
 	p.SourceAdd("wal", walURL(s))
 	begin := walOf(t, p, p.MustBackup("@wal")).Begin
-	r := restoredBase(t, p, s)
+	r := restoredBase(t, p, s, "tablespaces=elsewhere="+filepath.Join(harness.Reserve(t, s.Major).SocketDir, "elsewhere"))
+	s.Exec(t, "postgres", "INSERT INTO far SELECT generate_series(1001, 2000), 'new'")
 	load := exec.Command(s.Tool("pgbench"), "--time=3600", "--rate=100", "--client=2", "--no-vacuum") //nolint:gosec // a tool
 	load.Env = s.Env("postgres")
 	must(t, load.Start())
@@ -55,5 +58,6 @@ func TestWALManyRuns(t *testing.T) {
 	if must(t, err); n < committed {
 		t.Errorf("%d transactions, of %d that were committed", n, committed)
 	}
+	query(t, got, "postgres", "SELECT count(*), count(*) FILTER (WHERE md5 = 'new') FROM far", "2000|1000")
 	query(t, got, "postgres", "SELECT (SELECT sum(abalance) FROM pgbench_accounts) = sum(delta) FROM pgbench_history", "t")
 }
