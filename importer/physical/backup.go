@@ -52,7 +52,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	if err != nil {
 		return err
 	}
-	out := newRecordEmitter(ctx, emit, spool.New(i.spooled, uint64(i.options.SpoolSize)), s.systemID, backup.tablespaces)
+	out := newRecordEmitter(ctx, emit, spool.New(i.spooled, uint64(i.options.SpoolSize), spool.Memory(i.options.SpoolDir)), s.systemID, backup.tablespaces)
 	out.config = s.config
 	reporter := progress.New(i.options.Progress)
 	defer reporter.Close()

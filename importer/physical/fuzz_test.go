@@ -48,7 +48,7 @@ func FuzzArchive(f *testing.F) {
 			})
 			return nil
 		}
-		s := newRecordEmitter(ctx, emit, spool.New(dir, 1<<20), "system", []replication.Tablespace{{OID: "16384", Location: "/somewhere"}})
+		s := newRecordEmitter(ctx, emit, spool.New(dir, 1<<20, 0), "system", []replication.Tablespace{{OID: "16384", Location: "/somewhere"}})
 		err := s.run(&list{all: []replication.Archive{{Name: name, Reader: bytes.NewReader(text)}}, end: io.EOF})
 		if err == nil {
 			err = s.check.verdict(true)

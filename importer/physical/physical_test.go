@@ -220,7 +220,7 @@ func TestCancelled(t *testing.T) {
 	dir := tempfile.New(t.TempDir())
 	defer func() { _ = dir.Close() }()
 	done := make(chan error, 1)
-	go func() { done <- newRecordEmitter(ctx, emit, spool.New(dir, 0), "system", nil).run(plain().source()) }()
+	go func() { done <- newRecordEmitter(ctx, emit, spool.New(dir, 0, 0), "system", nil).run(plain().source()) }()
 	reader := <-reached
 	cancel()
 	if _, err := io.Copy(io.Discard, reader); !errors.Is(err, plugin.ErrAborted) {

@@ -197,7 +197,7 @@ func run(t *testing.T, b *backup, workers int, diskSize uint64, unread ...string
 			return ctx.Err()
 		}
 	}
-	s := newRecordEmitter(ctx, emit, spool.New(dir, diskSize), "7320280665284567118", b.tablespaces)
+	s := newRecordEmitter(ctx, emit, spool.New(dir, diskSize, diskSize/2), "7320280665284567118", b.tablespaces)
 	err := s.run(b.source())
 	if err == nil {
 		err = s.check.verdict(true)

@@ -66,7 +66,7 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	}
 	defer s.close(ctx)
 	r := &run{
-		ctx: ctx, emit: emit, server: s, spool: spool.New(i.spooled, uint64(i.options.SpoolSize)), late: &i.answers,
+		ctx: ctx, emit: emit, server: s, spool: spool.New(i.spooled, uint64(i.options.SpoolSize), spool.Memory(i.options.SpoolDir)), late: &i.answers,
 		window: uint64(i.options.Window), goOn: i.options.ContinueOnError,
 	}
 	err = r.all()
@@ -88,13 +88,16 @@ func (r *run) all() error {
 	if err := r.recognise(); err != nil {
 		return err
 	}
-	if err := r.server.openSlot(r.ctx); err != nil {
+	if err := r.server.readSlot(r.ctx); err != nil {
 		return err
 	}
-	if r.first && r.server.created == "" && !r.goOn {
+	if r.first && r.server.slot.Exists && !r.goOn {
 		return fmt.Errorf("the replication slot %s exists, but the store has no snapshot of the WAL that it kept: another store uses it, "+
 			"the previous snapshot cannot be read, or plakar was told to leave it out (-cache no), or a first backup failed\n"+
 			"hint: if the newest snapshot is broken (plakar check), remove it; choose another slot for this store; or, if no other store uses it, begin anew with continue_on_error=true", r.server.name)
+	}
+	if err := r.server.openSlot(r.ctx); err != nil {
+		return err
 	}
 	if at := r.server.slot.Restart; at > r.server.end.Position {
 		return fmt.Errorf("the WAL of the server ends at %s, and the replication slot %s keeps it from %s on: the server was set back, or %s",

@@ -18,6 +18,10 @@ import (
 // warnRetained is from how much retained WAL on each run warns, in bytes.
 const warnRetained = 1 << 30
 
+// firstWithLimit is the first major version with max_slot_wal_keep_size.
+// Source: https://www.postgresql.org/docs/13/release-13.html
+const firstWithLimit = 13
+
 // readSlot looks at the slot.
 func (s *server) readSlot(ctx context.Context) (err error) {
 	if s.conn.Major() >= replication.MinMajorReadSlot {
@@ -46,11 +50,8 @@ func (s *server) querySlot(ctx context.Context) (replication.Slot, error) {
 	return replication.NewSlot(kind, restart)
 }
 
-// openSlot makes sure that there is a slot that keeps WAL and that nobody uses.
+// openSlot makes sure that there is a slot that keeps WAL and that nobody uses. readSlot has looked at it.
 func (s *server) openSlot(ctx context.Context) error {
-	if err := s.readSlot(ctx); err != nil {
-		return err
-	}
 	if !s.slot.Exists {
 		return s.createSlot(ctx, "it did not exist")
 	}
@@ -113,12 +114,18 @@ func (s *server) createSlot(ctx context.Context, why string) error {
 			return err
 		}
 	}
-	limit, err := s.conn.Show(ctx, "max_slot_wal_keep_size")
-	if err != nil {
-		return err
+	limit := "-1"
+	if s.conn.Major() >= firstWithLimit {
+		var err error
+		if limit, err = s.conn.Show(ctx, "max_slot_wal_keep_size"); err != nil {
+			return err
+		}
 	}
 	said := "max_slot_wal_keep_size is " + limit + ": when it would keep more, the server invalidates it, and the next backup of the WAL reports a gap"
-	if limit == "-1" {
+	switch {
+	case s.conn.Major() < firstWithLimit:
+		said = "When backups stop, the WAL fills the server's disk"
+	case limit == "-1":
 		said = "max_slot_wal_keep_size is -1: when backups stop, the WAL fills the server's disk; set a limit that is less than what is free there"
 	}
 	s.warn(fmt.Sprintf("the replication slot %s was created: %s. It keeps all WAL from %s on until it is backed up. %s. "+

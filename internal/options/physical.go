@@ -20,11 +20,10 @@ type Physical struct {
 	// MaxRate is what the server sends per second at the most, as pg_basebackup
 	// takes it; empty for no limit. See MaxRateKB.
 	MaxRate string `option:"max_rate" doc:"what the server sends per second at the most: 32k to 1024M"`
-	// SpoolDir is where large files wait for a free worker; "" is the system's
-	// temporary directory.
-	SpoolDir string `option:"spool_dir" doc:"where large files wait for a free worker; the system's temporary directory"`
-	// SpoolSize is how much may wait there; 0 means that files wait in memory only.
-	SpoolSize Size `option:"spool_size" default:"1GiB" doc:"how much may wait in spool_dir; 0: memory only"`
+	// SpoolDir is where large files wait for a free worker; see spool.Memory for "".
+	SpoolDir string `option:"spool_dir" doc:"where large files wait for a free worker; without it in memory, as far as a quarter of what is free goes, then in the system's temporary directory"`
+	// SpoolSize is how much of large files may wait.
+	SpoolSize Size `option:"spool_size" default:"1GiB" doc:"how much of large files may wait; 0: none"`
 
 	Reporting
 }

@@ -17,11 +17,10 @@ type WAL struct {
 	Window Size `option:"window" default:"128GiB" doc:"how much WAL back a snapshot reaches: more than is written between two base backups"`
 	// ContinueOnError keeps a snapshot before which WAL is missing.
 	ContinueOnError bool `option:"continue_on_error" default:"false" doc:"with WAL missing since the previous snapshot: keep the snapshot, which then begins after the gap"`
-	// SpoolDir is where segments wait for a free worker; "" is the system's temporary
-	// directory.
-	SpoolDir string `option:"spool_dir" doc:"where segments wait for a free worker; the system's temporary directory"`
-	// SpoolSize is how much may wait there.
-	SpoolSize Size `option:"spool_size" default:"1GiB" doc:"how much may wait in spool_dir; 0: one segment after the other is passed on as the server sends it"`
+	// SpoolDir is where segments wait for a free worker; see spool.Memory for "".
+	SpoolDir string `option:"spool_dir" doc:"where segments wait for a free worker; without it in memory, as far as a quarter of what is free goes, then in the system's temporary directory"`
+	// SpoolSize is how much may wait.
+	SpoolSize Size `option:"spool_size" default:"1GiB" doc:"how much may wait; 0: one segment after the other is passed on as the server sends it"`
 }
 
 // slotName is what PostgreSQL accepts, and what can be written without quotes.

@@ -1,8 +1,9 @@
 // Package spool keeps the content of files from when the server sends it to
 // when a worker of plakar reads it, so that several can be in its hands: small
-// files in memory, large ones in temporary files.
+// files in memory, large ones in blocks of one temporary file, and where memory is free,
+// of one file in memory.
 //
-// Both are bounded. Put waits for room, which readers make as they go: so every
+// All is bounded. Put waits for room, which readers make as they go: so every
 // file held must be handed to a reader before the next is held, or Put may wait
 // for ever. A file that can never fit, or a disk that fills up, leaves a rest that the
 // caller has to pass on by itself.
@@ -26,28 +27,31 @@ import (
 
 // Sizes in bytes.
 const (
-	memoryTotal = 32 << 20 // of all files held in memory
+	memoryTotal = 32 << 20 // of all files held in memory of our own
 	memoryFile  = 8 << 20  // of one of them
-	blockSize   = 1 << 20  // of reads from the server, writes to disk
+	blockSize   = 1 << 20  // of reads from the server, and of the files' blocks
 )
 
 // Spool is safe for concurrent use by readers; files are held one after another.
 type Spool struct {
-	dir      *tempfile.Dir
-	memory   *semaphore.Weighted
-	disk     *semaphore.Weighted
-	diskSize int64
+	small  *semaphore.Weighted // bytes
+	size   int64               // of all large files, in bytes
+	room   *semaphore.Weighted // blocks for them
+	blocks *blocks
 
-	blocks [2][]byte // for copying to disk
-	warned sync.Once
+	buffers [2][]byte // for copying to a file
+	warned  sync.Once
 }
 
-// New returns a Spool with temporary files in dir, of diskSize bytes at the most.
-func New(dir *tempfile.Dir, diskSize uint64) *Spool {
-	size := int64(min(diskSize, math.MaxInt64)) // #nosec G115 -- it fits now
+// New returns a Spool for large files of size bytes in all. Up to inMemory of these are
+// in memory that is no part of this process, where the system has that; the others are in dir.
+func New(dir *tempfile.Dir, size, inMemory uint64) *Spool {
+	bytes := int64(min(size, math.MaxInt64-blockSize)) // #nosec G115 -- it fits now
+	all := (bytes + blockSize - 1) / blockSize
 	return &Spool{
-		dir:    dir,
-		memory: semaphore.NewWeighted(memoryTotal), disk: semaphore.NewWeighted(size), diskSize: size,
+		small: semaphore.NewWeighted(memoryTotal),
+		size:  bytes, room: semaphore.NewWeighted(all),
+		blocks: newBlocks(dir, int64(min(inMemory/blockSize, uint64(all)))), // #nosec G115 -- it fits
 	}
 }
 
@@ -63,8 +67,17 @@ func CheckDir(dir string) error {
 	return nil
 }
 
+// Memory is how much of a Spool may be in memory: a quarter of what is free when the run begins, and
+// nothing if the user has named a directory.
+func Memory(dir string) uint64 {
+	if dir != "" {
+		return 0
+	}
+	return freeMemory() / 4
+}
+
 // Fits reports whether a file of size bytes can be held at all.
-func (s *Spool) Fits(size int64) bool { return size <= memoryFile || size <= s.diskSize }
+func (s *Spool) Fits(size int64) bool { return size <= memoryFile || size <= s.size }
 
 // Put reads a file of size bytes from r and keeps it, or as much of it as it can:
 // the rest is left in r. The result has to be read or closed. An error is one of
@@ -72,66 +85,65 @@ func (s *Spool) Fits(size int64) bool { return size <= memoryFile || size <= s.d
 func (s *Spool) Put(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
 	switch {
 	case size <= memoryFile:
-		return s.inMemory(ctx, r, size)
-	case size <= s.diskSize:
-		return s.onDisk(ctx, r, size)
+		return s.putSmall(ctx, r, size)
+	case size <= s.size:
+		e := &Entry{spool: s}
+		if err := s.putLarge(ctx, e, r, size); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+		return e, nil
 	default:
 		return &Entry{spool: s}, nil
 	}
 }
 
-func (s *Spool) inMemory(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
-	if err := s.memory.Acquire(ctx, size); err != nil {
+func (s *Spool) putSmall(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
+	if err := s.small.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
-	e := &Entry{spool: s, Size: size, memory: make([]byte, size), reserved: size}
+	e := &Entry{spool: s, Size: size, memory: make([]byte, size), small: true}
 	if _, err := io.ReadFull(r, e.memory); err != nil {
 		return nil, errors.Join(endedEarly(err), e.Close())
 	}
 	return e, nil
 }
 
-func (s *Spool) onDisk(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
-	e := &Entry{spool: s}
-	file, err := s.dir.Create()
-	if err != nil {
-		s.warn(err)
-		return e, nil
-	}
-	e.file = file
-	if err := s.store(ctx, e, r, size); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	return e, nil
-}
-
-// store reads up to size bytes from r into e, whose file takes one block while the next
-// one is read. When the file takes no more, what was read stays in memory. An error is
+// putLarge reads up to size bytes from r into e. One block is written while the next
+// one is read. When a file takes no more, what was read stays in memory. An error is
 // one of r or of ctx.
-func (s *Spool) store(ctx context.Context, e *Entry, r io.Reader, size int64) error {
-	if s.blocks[0] == nil {
-		s.blocks = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
+func (s *Spool) putLarge(ctx context.Context, e *Entry, r io.Reader, size int64) error {
+	if s.buffers[0] == nil {
+		s.buffers = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
 	}
 	var before pendingWrite
 	for n := 0; e.Size < size; n++ {
-		block := s.blocks[n%2][:min(blockSize, size-e.Size)]
-		err := s.disk.Acquire(ctx, int64(len(block)))
+		buffer := s.buffers[n%2][:min(blockSize, size-e.Size)]
+		err := s.room.Acquire(ctx, 1)
+		var to block
+		var failed error
 		if err == nil {
-			e.reserved += int64(len(block))
-			_, err = io.ReadFull(r, block)
+			if to, failed = s.blocks.take(); failed != nil {
+				s.room.Release(1)
+			} else {
+				e.blocks = append(e.blocks, to)
+				_, err = io.ReadFull(r, buffer)
+			}
 		}
-		failed := before.end(e)
+		failed = errors.Join(before.end(e), failed)
+		before = pendingWrite{}
 		switch {
 		case err != nil:
 			return endedEarly(err)
+		case failed != nil && len(e.blocks) > n: // this one was read, the one before it was not written
+			e.memory = append(e.memory, buffer...)
+			e.Size += int64(len(buffer))
+			fallthrough
 		case failed != nil:
 			s.warn(failed)
-			e.memory = append(e.memory, block...)
-			e.Size += int64(len(block))
 			return nil
 		}
-		e.Size += int64(len(block))
-		before = write(e.file, block)
+		e.Size += int64(len(buffer))
+		before = write(to, buffer)
 	}
 	if err := before.end(e); err != nil {
 		s.warn(err)
@@ -141,16 +153,14 @@ func (s *Spool) store(ctx context.Context, e *Entry, r io.Reader, size int64) er
 
 // pendingWrite is a block that is being written; the zero value is none.
 type pendingWrite struct {
-	block []byte
-	ended chan error
-	n     *int // of its bytes, when it has ended
+	content []byte
+	ended   chan error
 }
 
-func write(w io.Writer, block []byte) pendingWrite {
-	p := pendingWrite{block: block, ended: make(chan error, 1), n: new(int)}
+func write(to block, content []byte) pendingWrite {
+	p := pendingWrite{content: content, ended: make(chan error, 1)}
 	go func() {
-		n, err := w.Write(block)
-		*p.n = n
+		_, err := to.file.WriteAt(content, to.at)
 		p.ended <- err
 	}()
 	return p
@@ -162,11 +172,12 @@ func (p pendingWrite) end(e *Entry) error {
 		return nil
 	}
 	err := <-p.ended
-	e.stored += int64(*p.n)
 	if err != nil {
-		e.memory = bytes.Clone(p.block[*p.n:])
+		e.memory = bytes.Clone(p.content)
+		return err
 	}
-	return err
+	e.stored += int64(len(p.content))
+	return nil
 }
 
 func (s *Spool) warn(err error) {

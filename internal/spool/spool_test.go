@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +19,7 @@ func newSpool(t *testing.T, disk uint64) *Spool {
 	t.Helper()
 	dir := tempfile.New(t.TempDir())
 	t.Cleanup(func() { _ = dir.Close() })
-	return New(dir, disk)
+	return New(dir, disk, disk/2)
 }
 
 func content(size int) []byte {
@@ -55,11 +57,18 @@ func TestHold(t *testing.T) {
 // whole checks that all room has been given back, once.
 func whole(t *testing.T, s *Spool) {
 	t.Helper()
-	if !s.memory.TryAcquire(memoryTotal) || !s.disk.TryAcquire(s.diskSize) {
+	all := (s.size + blockSize - 1) / blockSize
+	if !s.small.TryAcquire(memoryTotal) || !s.room.TryAcquire(all) {
 		t.Error("room is missing")
 	}
-	s.memory.Release(memoryTotal)
-	s.disk.Release(s.diskSize)
+	s.small.Release(memoryTotal)
+	s.room.Release(all)
+	for _, store := range s.blocks.stores {
+		slices.Sort(store.free)
+		if free := slices.Compact(store.free); int64(len(free)) != store.size {
+			t.Errorf("%d of %d blocks are free", len(free), store.size)
+		}
+	}
 }
 
 // Files wait for room, which reading makes: here for a second one of the spool's
@@ -130,7 +139,7 @@ func TestNoFolder(t *testing.T) {
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	s := New(tempfile.New(dir), size)
+	s := New(tempfile.New(dir), size, 0)
 	source := bytes.NewReader(content(size))
 	h, err := s.Put(t.Context(), source, size)
 	if err != nil || h.Size != 0 || source.Len() != size {
@@ -144,32 +153,76 @@ func TestNoFolder(t *testing.T) {
 // A file that takes no more leaves what was read in memory, and the rest in the source.
 func TestFileTakesNoMore(t *testing.T) {
 	const size = 10 << 20
-	s := newSpool(t, size)
-	file, err := s.dir.Create()
-	if err != nil {
-		t.Fatal(err)
+	for _, good := range []int64{0, 1, 4} { // blocks that are written before
+		s := newSpool(t, size)
+		file, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.blocks.stores[0].most, s.blocks.stores[1].file = good, file
+		source := bytes.NewReader(content(size))
+		h, err := s.Put(t.Context(), source, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, h.Size)
+		if _, err := io.ReadFull(h, got); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(source)
+		if err != nil || h.Size <= good*blockSize || len(rest) == 0 || !bytes.Equal(append(got, rest...), content(size)) {
+			t.Errorf("held %d, %d left: %v", h.Size, len(rest), err)
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		whole(t, s)
 	}
-	if err := file.File.Close(); err != nil {
-		t.Fatal(err)
+}
+
+// Whatever is read of them, and in whatever order they are closed, files do not get one
+// another's blocks.
+func TestBlocksAreReused(t *testing.T) {
+	const size = memoryFile + 3*blockSize/2
+	s := newSpool(t, 3*(size+blockSize))
+	random := rand.New(rand.NewPCG(1, 2))
+	var held []*Entry
+	var marks []byte
+	for n := range 200 {
+		mark := byte(n)
+		h, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte{mark}, size)), size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, marks = append(held, h), append(marks, mark)
+		if len(held) < 3 { // what there is room for, and one half read
+			continue
+		}
+		k := random.IntN(3)
+		part := make([]byte, random.Int64N(size))
+		_, err = io.ReadFull(held[k], part)
+		if own := bytes.Count(part, marks[k:k+1]); err != nil || own != len(part) {
+			t.Fatalf("file %d: %d bytes of others, %v", n, len(part)-own, err)
+		}
+		if err := held[k].Close(); err != nil {
+			t.Fatal(err)
+		}
+		held, marks = slices.Delete(held, k, k+1), slices.Delete(marks, k, k+1)
 	}
-	h := &Entry{spool: s, file: file}
-	source := bytes.NewReader(content(size))
-	if err := s.store(t.Context(), h, source, size); err != nil {
-		t.Fatal(err)
+	for _, h := range held {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	got := make([]byte, h.Size)
-	if _, err := io.ReadFull(h, got); err != nil {
-		t.Fatal(err)
-	}
-	rest, err := io.ReadAll(source)
-	if err != nil || h.Size == 0 || len(rest) == 0 || !bytes.Equal(append(got, rest...), content(size)) {
-		t.Errorf("held %d, %d left: %v", h.Size, len(rest), err)
+	whole(t, s)
+	if blocks := s.blocks.stores[0].size + s.blocks.stores[1].size; blocks > 3*(size/blockSize+1) {
+		t.Errorf("%d blocks were made", blocks)
 	}
 }
 
 // TestReadWhileClosed: an entry may be closed at any time.
 func TestReadWhileClosed(t *testing.T) {
-	s := New(tempfile.New(t.TempDir()), 1<<30)
+	s := New(tempfile.New(t.TempDir()), 1<<30, 0)
 	for range 200 {
 		e, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 4<<10)), 4<<10)
 		if err != nil {
