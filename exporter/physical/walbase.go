@@ -114,6 +114,10 @@ type base struct {
 	own  map[wal.Segment]bool // the segments that came with it
 }
 
+// has reports whether a segment came with the base backup to its end. At the end of a backup, a primary
+// goes on with the next segment; a standby does not.
+func (b *base) has(s wal.Segment) bool { return b.own[s] && (!b.standby || s.End() <= b.end) }
+
 // readBase reads what there is to know of a base backup.
 func readBase(data, walRoot *os.Root) (*base, error) {
 	version, err := data.ReadFile(versionFile)

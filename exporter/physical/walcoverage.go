@@ -98,9 +98,14 @@ func (v *inventory) last(timeline wal.Timeline) (last wal.Segment, ok bool) {
 	return last, ok
 }
 
-// reach is where the last of the restored segments of a history ends, 0 for none.
-func (v *inventory) reach(h wal.History) (end wal.LSN) {
-	for _, set := range []map[wal.Segment]bool{v.full, v.partial} {
+// reach is where the last of the restored segments of a history ends, 0 for none. Where nobody
+// says how much of the last one was written, a partial one counts as a whole.
+func (v *inventory) reach(h wal.History, partial bool) (end wal.LSN) {
+	sets := []map[wal.Segment]bool{v.full}
+	if partial {
+		sets = append(sets, v.partial)
+	}
+	for _, set := range sets {
 		for s := range set {
 			if h.SegmentAt(s.Start, s.Size) == s {
 				end = max(end, s.End())
@@ -108,6 +113,17 @@ func (v *inventory) reach(h wal.History) (end wal.LSN) {
 		}
 	}
 	return end
+}
+
+// left is where the last one of the other timelines left this one, 0 for none: up to there at least, there
+// was WAL of it. A snapshot of the WAL after that may not have its last segment any more.
+func (v *inventory) left(timeline wal.Timeline) (last wal.LSN) {
+	for _, h := range v.histories {
+		if end, descends := h.EndOf(timeline); descends {
+			last = max(last, end)
+		}
+	}
+	return last
 }
 
 // gap is WAL that is missing: the segments from first to last, of one timeline.

@@ -115,9 +115,8 @@ func (w *walRestore) inventory() (*inventory, error) {
 		full: make(map[wal.Segment]bool), partial: make(map[wal.Segment]bool), own: make(map[wal.Segment]bool),
 		histories: make(map[wal.Timeline]wal.History),
 	}
-	// At the end of a backup, a primary goes on with the next segment; a standby does not.
 	for s := range w.base.own {
-		if !w.base.standby || s.End() <= w.base.end {
+		if w.base.has(s) {
 			v.own[s] = true
 		}
 	}
@@ -184,8 +183,8 @@ func (w *walRestore) addHistories(v *inventory) error {
 // stops, while it takes a hole for the end of the WAL.
 func (w *walRestore) covered(v *inventory, course wal.History) error {
 	size := w.base.segmentSize()
-	promised := w.promised(course)
-	if reach := max(promised, v.reach(course)); reach <= w.base.end {
+	promised, left := w.promised(course), v.left(course.Timeline)
+	if reach := max(promised, v.reach(course, promised == 0)); reach <= w.base.end {
 		return w.completedBy("restore a newer WAL snapshot into it", fmt.Errorf("the WAL ends at %s, and the base backup at %s", reach, w.base.end))
 	}
 	last, known := v.last(course.Timeline)
@@ -194,8 +193,8 @@ func (w *walRestore) covered(v *inventory, course wal.History) error {
 	switch {
 	case limited:
 		to = wal.LSN(lsn) - 1
-	case promised > last.Start:
-		to = promised - 1
+	case max(promised, left) > last.Start:
+		to = max(promised, left) - 1
 	case !known && len(course.Ancestors) > 0:
 		to = max(w.base.end, course.Ancestors[len(course.Ancestors)-1].End)
 	}
@@ -265,11 +264,11 @@ func (w *walRestore) persist() error {
 }
 
 // lastMoment is the latest moment that the restored snapshots say that they reach, on the
-// timeline that the recovery ends on or on one that descends from it; zero if none says it.
-func (w *walRestore) lastMoment(v *inventory, course wal.History) (last time.Time) {
+// timeline that the recovery ends on; zero if none says it. How long that went on after another one
+// had left it, nobody says.
+func (w *walRestore) lastMoment(course wal.History) (last time.Time) {
 	for _, e := range w.ends {
-		h, _ := v.historyOf(e.Timeline)
-		if e.Time != nil && h.Contains(course.Timeline) && e.Time.After(last) {
+		if e.Time != nil && e.Timeline == course.Timeline && e.Time.After(last) {
 			last = *e.Time
 		}
 	}

@@ -85,7 +85,7 @@ func timelineSetting(v *inventory, course wal.History) string {
 // transaction that ended after it, and refuses to start where there is none: then the
 // end of the WAL is meant.
 func (w *walRestore) reachesTime(ctx context.Context, v *inventory, course wal.History, at time.Time, end *stop) error {
-	last := w.lastMoment(v, course)
+	last := w.lastMoment(course)
 	if !last.IsZero() && at.After(last) {
 		return fmt.Errorf("option \"target_time\": the WAL reaches up to %s only, %s is after that", formatTime(last), formatTime(at))
 	}

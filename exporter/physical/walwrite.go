@@ -140,8 +140,8 @@ func (w *walRestore) segment(name string, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if segment.End() <= w.base.start {
-		return nil
+	if segment.End() <= w.base.start || partial && w.base.has(segment) {
+		return nil // what came with the base backup is more: that of a run during it would take its place
 	}
 	buffered := bufio.NewReaderSize(content, blockSize)
 	header, err := buffered.Peek(wal.FirstPageHeaderSize)

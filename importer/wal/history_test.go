@@ -121,6 +121,40 @@ func TestLostSlot(t *testing.T) {
 	}
 }
 
+// A new slot begins just behind what the store has, which the server has removed: that is said, with a way on.
+func TestNewestRemoved(t *testing.T) {
+	t.Parallel()
+	server, s := follows(t)
+	server.slot, server.reserves = 0, server.at(7, 50)
+	server.oldest = server.at(7, 0)
+	server.end = server.at(8, 3)
+	for range 2 {
+		s.refuses(t, server, "cannot be told")
+	}
+	s.files = nil // what -cache no is
+	s.must(t, server, "continue_on_error=true")
+	for n := range 2 {
+		server.end = server.at(9+n, 3)
+		s.must(t, server)
+		s.whole(t, server, server.at(7, 0))
+	}
+}
+
+// A slot that a store without snapshots does not know stays as it is, whether it keeps WAL or not.
+func TestSlotOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]int{"keeps WAL": 3, "its WAL is gone": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, s := newStandIn(t, 1<<20), &store{}
+			server.end, server.oldest = server.at(5, 9), server.at(2, 0)
+			server.slot = server.at(restart, 0)
+			s.refuses(t, server, "another store uses it")
+			s.must(t, server, "continue_on_error=true")
+		})
+	}
+}
+
 // A slot whose WAL is gone is lost, also where the server says so only when it is asked for it.
 func TestWALOfSlotRemoved(t *testing.T) {
 	t.Parallel()

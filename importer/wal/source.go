@@ -80,6 +80,7 @@ type pageCheck struct {
 	block    uint64 // size of a page, in bytes
 	offset   uint64 // of what comes next, in the segment
 	head     []byte // of the current page, as far as it has come
+	ended    bool   // a page of zeros has come
 }
 
 // add takes the next bytes of the segment.
@@ -110,7 +111,8 @@ func (c *pageCheck) add(p []byte) error {
 }
 
 // header checks a complete header of the page at offset. After a switch to the next
-// segment the rest of this one is zeros.
+// segment the rest of this one is zeros, headers of pages included.
+// Source: CopyXLogRecordToWAL in src/backend/access/transam/xlog.c, since PostgreSQL 11
 func (c *pageCheck) header(offset uint64) error {
 	address := c.segment.Start + xlog.LSN(offset)
 	if offset == 0 {
@@ -126,7 +128,11 @@ func (c *pageCheck) header(offset uint64) error {
 		empty = empty && b == 0
 	}
 	if empty {
+		c.ended = true
 		return nil
+	}
+	if c.ended {
+		return fmt.Errorf("the WAL segment %s goes on at %s, behind pages of zeros: WAL is missing in it", c.segment, address)
 	}
 	page, err := xlog.ParsePage(c.head)
 	if err != nil {

@@ -31,6 +31,7 @@ type standIn struct {
 	oldest   xlog.LSN // what lies before was removed
 	slot     xlog.LSN // 0 for none
 	reserves xlog.LSN // where a new slot begins; 0 for the start of the last segment
+	promised xlog.LSN // was said to be written, beside less that is flushed; 0 for none
 	seed     byte     // two servers with different ones have written different WAL
 
 	spoil func(s xlog.Segment, content []byte)
@@ -300,7 +301,11 @@ func (c *session) taken(slot, wait bool) (ended bool) {
 		if !open || !more {
 			return open
 		}
-		if flushed := xlog.LSN(binary.BigEndian.Uint64(update[9:])); slot && flushed != 0 {
+		written, flushed := xlog.LSN(binary.BigEndian.Uint64(update[1:])), xlog.LSN(binary.BigEndian.Uint64(update[9:]))
+		if flushed != 0 && written > flushed {
+			c.promised = written
+		}
+		if slot && flushed != 0 {
 			c.slot = flushed
 		}
 	}

@@ -68,6 +68,9 @@ func (s *store) backup(t *testing.T, server *standIn, options ...string) error {
 		t.Error(closed)
 	}
 	server.idle()
+	if server.promised != 0 {
+		t.Errorf("a commit up to %s would be acknowledged", server.promised)
+	}
 	if err == nil {
 		s.files = s.next
 	}

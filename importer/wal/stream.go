@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
+
+	"github.com/jackc/pgerrcode"
 
 	xlog "github.com/PlakarKorp/integration-postgresql/internal/wal"
 )
@@ -23,6 +26,10 @@ func (r *run) stream() error {
 	}
 	for at.Start < r.server.end.Position {
 		end, err := r.streamTimeline(at)
+		if isCode(err, pgerrcode.UndefinedFile) && !r.checked && r.newest != nil && r.newest.End() == r.server.restart().Start {
+			return fmt.Errorf("the WAL segment %s, the newest that the previous snapshot has, is no longer on the server, whose replication slot keeps the WAL behind it: "+
+				"whether that goes on from the snapshot cannot be told (%w)\nhint: back up once with continue_on_error=true and -cache no, and take a base backup", r.newest, err)
+		}
 		// The WAL may end where its timeline begins: there is a beginning of it all the same.
 		if err != nil || at.Timeline == r.server.end.Timeline {
 			return err

@@ -90,6 +90,7 @@ func TestBroken(t *testing.T) {
 		"a timeline of its own":      {page(9, func(p []byte) { p[4] = 9 }), "is of timeline 9, which timeline 1 does not descend from"},
 		"no WAL":                     {page(3, func(p []byte) { copy(p, "something else") }), "which is no WAL"},
 		"no WAL in the last page":    {last(func(p []byte) { copy(p, "something else") }), "which is no WAL"},
+		"pages of zeros":             {page(3, func(p []byte) { clear(p[:2*defaultBlock]) }), "behind pages of zeros"},
 		"another content, well made": {page(5, func(p []byte) { p[100] ^= 1 }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

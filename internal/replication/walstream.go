@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -147,12 +148,16 @@ func (s *WALStream) Confirm(position wal.LSN) error { return s.send(position, 0)
 func (s *WALStream) position() wal.LSN { return wal.LSN(s.received.Load()) }
 
 // send sends a status update for each position that is said to be flushed, 0 for none.
-// What was received counts as written: a server that shuts down waits for that.
+// What was received counts as written: a server that shuts down waits for that. Beside a
+// position that is flushed it does not: a commit with synchronous_commit=remote_write
+// would be let go by it.
+// Source: SyncRepReleaseWaiters in src/backend/replication/syncrep.c
 func (s *WALStream) send(flushed ...wal.LSN) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	for _, position := range flushed {
-		update := binary.BigEndian.AppendUint64([]byte{'r'}, s.received.Load())
+		written := cmp.Or(uint64(position), s.received.Load())
+		update := binary.BigEndian.AppendUint64([]byte{'r'}, written)
 		update = binary.BigEndian.AppendUint64(update, uint64(position))                         // flushed
 		update = binary.BigEndian.AppendUint64(update, 0)                                        // applied
 		update = binary.BigEndian.AppendUint64(update, uint64(time.Since(epoch).Microseconds())) // #nosec G115 -- after 2000

@@ -90,6 +90,27 @@ func gaps(t *testing.T, s *story) {
 		t.Errorf("what lies before the base backup is kept: %v %v", kept, err)
 	}
 	s.damaged(t, names)
+
+	// A run during the base backup has the beginning of a segment that came with it to the end.
+	own := filepath.Base(s.ownSegment(t))
+	begun := without(t, s.dir, func(name string) bool { return len(name) >= 24 && name != own || name == "manifest.json" })
+	file := filepath.Join(begun, "wal", own[:16], own)
+	must(t, os.Truncate(file, 1<<19))
+	must(t, os.Rename(file, file+".partial"))
+	kept := s.copy(t)
+	s.refused(t, kept, []string{"no WAL from the base backup on"}, s.plakar.MustBackup(begun)+":"+begun)
+	s.unchanged(t, kept)
+}
+
+// ownSegment is the last segment that came with the base backup.
+func (s *story) ownSegment(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.restored, "pg_wal", "0000*[0-9A-F]"))
+	must(t, err)
+	if len(files) == 0 {
+		t.Fatal("no WAL came with the base backup")
+	}
+	return files[len(files)-1]
 }
 
 // damaged is WAL that is not what its name says.
@@ -151,13 +172,32 @@ func timelines(t *testing.T, s *story) {
 			c.want.asAt(t, got)
 		})
 	}
+	s.cutOff(t, dir, both+":"+dir)
 	got := s.copy(t)
-	s.restoreWAL(t, got, both+":"+dir+"/wal/0000000100000000")
+	s.restoreWAL(t, got, both+":"+dir+"/wal/0000000100000000", "target_lsn="+s.moments[5].lsn)
 	s.refused(t, got, []string{"there is WAL of timeline 2, but not its history file 00000002.history", "cannot be started"}, both+":"+dir+"/wal/0000000200000000")
 	cannotStart(t, got)
 	s.restoreWAL(t, got, both+":"+dir+"/wal/history")
 	got.Start(t)
 	again[5].asAt(t, promoted(t, got))
+}
+
+// cutOff restores what a later snapshot has of a timeline that was left: neither how long it went on
+// is known, nor is its last segment there. Nobody gets less than he asks for.
+func (s *story) cutOff(t *testing.T, dir, both string) {
+	t.Helper()
+	got := s.copy(t)
+	s.refused(t, got, []string{"does not say whether its WAL reaches"}, both, "target_timeline=current", "target_time="+s.quiet)
+	cannotStart(t, got)
+	switched := s.src.QueryText(t, "postgres", "SELECT pg_walfile_name('"+s.moments[3].lsn+"')")
+	cut := without(t, dir, func(name string) bool { return strings.HasPrefix(name, "00000001") && len(name) >= 24 && name >= switched })
+	later := s.plakar.MustBackup(cut) + ":" + cut
+	got = s.copy(t)
+	s.refused(t, got, []string{"WAL is missing from ", switched}, later, "target_timeline=current")
+	cannotStart(t, got)
+	s.restoreWAL(t, got, both, "target_timeline=current")
+	got.Start(t)
+	s.moments[6].asAt(t, promoted(t, got))
 }
 
 // A directory of pg_receivewal, segments of 64 MiB, tablespaces, and the WAL elsewhere.

@@ -135,8 +135,8 @@ func TestWALNoGaps(t *testing.T) {
 	_ = user.Wait()
 }
 
-// A server that was set back with its disk, slot included, does not go on with what the store has,
-// however little was lost.
+// A server that was set back with its disk, slot included, does not go on with what the store has, if
+// that is a complete segment at least.
 func TestWALSetBack(t *testing.T) {
 	t.Parallel()
 	harness.LowestMajorOnly(t, "what the store knows is ours")
