@@ -90,6 +90,7 @@ func (s *exporterServer) Export(stream exportStream) error {
 		return err
 	}
 	err = s.target.Finish(ctx)
+	r.letReport(ctx)
 	return sanitizeError(errors.Join(append(r.failures(), err)...))
 }
 
@@ -99,8 +100,9 @@ type restore struct {
 	target Target
 	cancel context.CancelCauseFunc
 
-	mu     sync.Mutex // guards failed and sending
+	mu     sync.Mutex // guards what follows, and sending
 	failed []error
+	sent   time.Time // the last result
 }
 
 // records takes in one record after another until plakar has sent all.
@@ -126,6 +128,22 @@ func (r *restore) records(ctx context.Context) error {
 		if err := r.record(ctx, record, content); err != nil {
 			return err
 		}
+	}
+}
+
+// reportTime is what plakar is given to report the last result.
+const reportTime = 50 * time.Millisecond
+
+// letReport waits until plakar has most likely reported the last result: when the call ends it closes
+// the channel for reports, and panics, with exit status 2, if one still comes.
+// Source: Export in kloset's snapshot/export.go, which waits for nobody
+func (r *restore) letReport(ctx context.Context) {
+	r.mu.Lock()
+	left := time.Until(r.sent.Add(reportTime))
+	r.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(left):
 	}
 }
 
@@ -173,6 +191,7 @@ func (r *restore) acknowledge(record *connectors.Record, err error) {
 	if err := r.stream.Send(&proto.ExportResponse{Result: result}); err != nil {
 		r.cancel(err)
 	}
+	r.sent = time.Now()
 }
 
 func (r *restore) failures() []error {

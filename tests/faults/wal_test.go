@@ -168,7 +168,7 @@ var walFaults = []fault{
 			s.Error("it does not notice")
 		}
 	}),
-	walFault("server stopped at once", fault{what: "the server is stopped (`pg_ctl stop -m immediate`)", exit: 1, says: []string{"streaming the WAL at "}, oneOf: []string{"unexpected EOF", "connection reset"}},
+	walFault("server stopped at once", fault{what: "the server is stopped (`pg_ctl stop -m immediate`)", exit: 1, says: []string{"streaming the WAL "}, oneOf: []string{"unexpected EOF", "connection reset"}},
 		func(s *scene, _ *harness.Process) { s.server.Stop(harness.Immediate) }),
 	walFault("server stopped fast", fault{
 		what: "the server is stopped (`pg_ctl stop -m fast`): it sends what there is, and ends the connection", exit: 1, says: []string{"ending the stream of WAL: "},
