@@ -29,7 +29,9 @@ func TestWALFailover(t *testing.T) {
 	primary.Exec(t, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")
 	primary.Exec(t, "postgres", "SELECT pg_reload_conf()")
 	tick(t, primary, 1)
-	fill(t, primary, 3)
+	fill(t, primary, 1)
+	p.MustBackup("@wal")
+	fill(t, primary, 30)
 	run := frozen(t, p, primary, "@wal")
 	committed := make(chan error, 1)
 	go func() {
@@ -51,12 +53,14 @@ func TestWALFailover(t *testing.T) {
 
 	standby.Exec(t, "postgres", "SELECT pg_promote()")
 	last.asAt(t, promoted(t, standby))
-	p.SourceAdd("promoted", walURL(standby))
+	standby.Stop(harness.Fast)
+	standby.Port = primary.Port // it takes over the address
+	standby.Start(t)
 	var end moment
 	for id := 4; id <= 5; id++ {
 		end = tick(t, standby, id)
 		fill(t, standby, 1)
-		snapshot := p.MustBackup("@promoted")
+		snapshot := p.MustBackup("@wal")
 		if m := walOf(t, p, snapshot); m.Timeline != 2 || len(m.History) != 1 || m.Begin != begin || m.Gap != nil {
 			t.Errorf("the WAL began at %s: %+v", begin, m)
 		}
@@ -75,29 +79,33 @@ func follow(t *testing.T, primary *harness.Server, name string) *harness.Server 
 	tool(t, primary, "postgres", "pg_basebackup", "-D", dir, "-X", "stream", "-c", "fast")
 	put(t, filepath.Join(dir, "standby.signal"), "")
 	conninfo := strings.ReplaceAll(primary.URL("postgres"), "'", "''") + "?application_name=" + name
-	standby := harness.Adopt(t, dir, walConf, harness.Conf("primary_conninfo = '"+conninfo+"'"))
+	standby := harness.Adopt(t, dir, walConf, harness.Conf("max_connections = 40", "primary_conninfo = '"+conninfo+"'"))
 	eventually(t, "the standby to follow", func() bool {
 		return primary.QueryText(t, "postgres", "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name = '"+name+"'") == "1"
 	})
 	return standby
 }
 
-// frozen is a run that has been stopped while it streams.
+// frozen is a run that has been stopped while it streams. Its first look at the slot is soon over.
 func frozen(t *testing.T, p *harness.Plakar, s *harness.Server, source string) *harness.Process {
 	t.Helper()
 	run := p.Start("backup", source)
-	s.Exec(t, "postgres", `DO $$ BEGIN
-		FOR n IN 1..60000 LOOP
-			PERFORM pg_stat_clear_snapshot();
-			EXIT WHEN EXISTS (SELECT FROM pg_stat_replication JOIN pg_replication_slots ON active_pid = pid AND slot_name = 'plakar' WHERE state IN ('catchup', 'streaming'));
-			PERFORM pg_sleep(0.001);
-		END LOOP; END $$`)
-	signalAll(p, syscall.SIGSTOP)
 	t.Cleanup(func() { signalAll(p, syscall.SIGCONT) })
-	if got := s.QueryText(t, "postgres", "SELECT active FROM pg_replication_slots"); got != "t" {
-		t.Fatalf("the run was not stopped while it streamed: %s", got)
+	for !over(run) {
+		s.Exec(t, "postgres", `DO $$ BEGIN
+			FOR n IN 1..1000 LOOP
+				PERFORM pg_stat_clear_snapshot();
+				EXIT WHEN EXISTS (SELECT FROM pg_stat_replication JOIN pg_replication_slots ON active_pid = pid AND slot_name = 'plakar' WHERE state IN ('catchup', 'streaming'));
+				PERFORM pg_sleep(0.001);
+			END LOOP; END $$`)
+		signalAll(p, syscall.SIGSTOP)
+		if s.QueryText(t, "postgres", "SELECT active FROM pg_replication_slots") == "t" {
+			return run
+		}
+		signalAll(p, syscall.SIGCONT)
 	}
-	return run
+	t.Fatal("the run ended before it was stopped while it streamed")
+	return nil
 }
 
 // signalAll sends a signal to plakar and the plugin.
