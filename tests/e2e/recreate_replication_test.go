@@ -113,3 +113,26 @@ func TestRecreateFirstSubscribed(t *testing.T) {
 	r.untouched(t)
 	query(t, r.server, "postgres", ours, "0")
 }
+
+// A new database that was left incomplete, with the subscription of the dump, is dropped like any other, and nobody
+// is told to drop the slot, which is that of the subscriber that was saved.
+func TestRecreateIncompleteSubscribed(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "pg_dump of later versions writes parameters of subscriptions that older servers do not know")
+	r := newReplaced(t)
+	r.server.Exec(t, "shop", "CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false)")
+	good := r.plakar.MustBackup("@mypg")
+	// A row that does not fit a check which claims to have been made.
+	r.server.Exec(t, "shop", "ALTER TABLE t ADD CONSTRAINT never CHECK (x > 100) NOT VALID; UPDATE pg_constraint SET convalidated = true WHERE conname = 'never'")
+	bad := r.plakar.MustBackup("@mypg")
+	const subscribed = "SELECT string_agg(regexp_replace(datname, '^plakar_restore_[A-Z2-7]+$', 'new'), ',' ORDER BY datname) FROM pg_subscription JOIN pg_database d ON d.oid = subdbid"
+	failed(t, r.plakar.Restore("@dst", bad, "-o", "recreate=keep"), "never")
+	query(t, r.server, "postgres", subscribed, "new,shop")
+	result := r.plakar.Restore("@dst", good, "-o", "recreate=keep")
+	ok(t, result)
+	if out := result.Output(); strings.Contains(out, "left behind") || strings.Contains(out, "publisher's knowledge") {
+		t.Errorf("it was not dropped in silence:\n%s", out)
+	}
+	query(t, r.server, "postgres", ours, "0")
+	query(t, r.server, "postgres", "SELECT count(*) FROM pg_subscription", "2")
+}

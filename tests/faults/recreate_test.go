@@ -80,12 +80,14 @@ var asItWasAgain = outcome{asItWas.text + ", when the server is there again", fu
 	asItWas.check(s)
 }}
 
-// recreateOnSmallDisk replaces a database on a file system that has no room for its rows twice.
+// recreateOnSmallDisk replaces a database on a file system that has no room for its rows twice. The new one has a
+// subscription by then, and has to be dropped even so.
 func recreateOnSmallDisk(s *scene) harness.Result {
 	s.Helper()
 	dir := s.smallTablespace("64m")
 	s.server.Exec(s, "postgres", "CREATE DATABASE "+s.db+" TABLESPACE small")
 	s.server.Exec(s, s.db, "CREATE TABLE t AS SELECT g AS x, repeat(md5(g::text), 30) FROM generate_series(1, 20000) g")
+	s.server.Exec(s, s.db, "CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false)")
 	s.plakar.SourceAdd("mypg", s.url(nil), s.with(nil)...)
 	s.snapshot = s.plakar.MustBackup("@mypg")
 	s.server.Exec(s, s.db, "TRUNCATE t; INSERT INTO t VALUES (1)")

@@ -80,8 +80,7 @@ func (r *Replacement) sweep(ctx context.Context, session *server.Session) {
 			AND (pg_catalog.shobj_description(oid, 'pg_database') ~ ('^plakar: (incomplete|replaced), for database OID ' || $1 || ':')
 				OR pg_catalog.shobj_description(oid, 'pg_database') IS NULL AND NOT datallowconn)`, fmt.Sprint(r.old.oid))
 	for _, name := range left {
-		_, dropErr := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name))
-		err = errors.Join(err, dropErr)
+		err = errors.Join(err, dropDatabase(ctx, r.server, conn, name))
 	}
 	if err != nil {
 		slog.Warn("dropping what an earlier restore left behind: " + err.Error())

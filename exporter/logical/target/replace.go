@@ -205,8 +205,7 @@ func (r *Replacement) drop(ctx context.Context) error {
 		if err := endSessions(ctx, conn, r.name); err != nil {
 			return err
 		}
-		_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(r.name))
-		return err
+		return dropDatabase(ctx, r.server, conn, r.name)
 	})
 	if err != nil {
 		return fmt.Errorf("dropping the new database: %w\nhint: DROP DATABASE %s if it is left", err, ident(r.name))

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -27,6 +28,11 @@ const unreachable = "'host=/nonexistent/plakar port=1 dbname=none user=none pass
 // connection can be made.
 // Source: DropSubscription in src/backend/commands/subscriptioncmds.c
 func DropSubscriptions(ctx context.Context, s *server.Server, database string, names []string) error {
+	return dropSubscriptions(ctx, s, database, names, func(text string) { slog.Warn(text) })
+}
+
+// dropSubscriptions is DropSubscriptions that says through tell which slots may be left at the publishers.
+func dropSubscriptions(ctx context.Context, s *server.Server, database string, names []string, tell func(string)) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -39,7 +45,7 @@ func DropSubscriptions(ctx context.Context, s *server.Server, database string, n
 			return fmt.Errorf("looking for subscriptions: %w", err)
 		}
 		for _, sub := range found {
-			if err := sub.drop(ctx, conn); err != nil {
+			if err := sub.drop(ctx, conn, tell); err != nil {
 				return fmt.Errorf("dropping subscription %q, of which its publisher shall not hear: %w", sub.Name, err)
 			}
 		}
@@ -145,6 +151,30 @@ func (r *Replacement) dropAllSubscriptions(ctx context.Context) error {
 	return DropSubscriptions(ctx, r.server, r.away, names)
 }
 
+// dropDatabase drops a database under a name of ours, with its subscriptions: as long as there are any, the
+// server refuses that. In a new database they are those of the dump, which have not been at work, and whose slots
+// are those of the subscriber that was saved: there is nothing to say of them.
+// Source: CountDBSubscriptions in dropdb in src/backend/commands/dbcommands.c
+func dropDatabase(ctx context.Context, s *server.Server, conn *pgx.Conn, name string) error {
+	subscriptions, err := names(ctx, conn, "SELECT subname::text FROM pg_catalog.pg_subscription WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = $1)", name)
+	if err != nil {
+		return fmt.Errorf("looking for subscriptions: %w", err)
+	}
+	if len(subscriptions) > 0 {
+		var old bool
+		err := conn.QueryRow(ctx, "SELECT coalesce(pg_catalog.shobj_description(oid, 'pg_database') ~ '^plakar: replaced', false) FROM pg_catalog.pg_database WHERE datname = $1", name).Scan(&old)
+		tell := func(string) {}
+		if old {
+			tell = func(text string) { slog.Warn(text) }
+		}
+		if err = errors.Join(err, dropSubscriptions(ctx, s, name, subscriptions, tell)); err != nil {
+			return err
+		}
+	}
+	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name))
+	return err
+}
+
 // lostHint says how to make the subscriptions again that the old database has lost, if it has to be put back.
 // Where they were in the stream of changes is lost.
 func (r *Replacement) lostHint() string {
@@ -175,7 +205,7 @@ func (sub subscription) again() string {
 	return fmt.Sprintf("CREATE SUBSCRIPTION %s CONNECTION '...' PUBLICATION %s WITH (connect = false, slot_name = %s)", ident(sub.Name), strings.Join(publications, ", "), slot)
 }
 
-func (sub subscription) drop(ctx context.Context, conn *pgx.Conn) error {
+func (sub subscription) drop(ctx context.Context, conn *pgx.Conn, tell func(string)) error {
 	// The slots of tables whose first copy has not ended.
 	// Source: ReplicationSlotNameForTablesync in src/backend/replication/logical/tablesync.c
 	copies, err := names(ctx, conn, `
@@ -200,6 +230,6 @@ func (sub subscription) drop(ctx context.Context, conn *pgx.Conn) error {
 	for _, prefix := range copies {
 		text += fmt.Sprintf(", and those that begin with %q: they keep WAL", prefix)
 	}
-	slog.Warn(text)
+	tell(text)
 	return nil
 }
