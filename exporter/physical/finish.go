@@ -86,14 +86,26 @@ func (r *restore) makeMissing() error {
 			continue
 		}
 		r.warn(fmt.Sprintf("the snapshot has no directory %s: it was made, empty", name))
-		if err := errors.Join(at.root.Mkdir(at.name, 0o700), r.plan.owner.giveIn(at.root, at.name)); err != nil {
+		if err := r.mkdir(at); err != nil {
 			return err
 		}
+		r.filled = append(r.filled, filled{place: at, mode: r.ownMode()})
 	}
 	return nil
 }
 
-// tidy removes what is not needed, and gives the directories their times.
+// ownMode is the mode of the directories that the server makes itself: it depends on that of the data directory.
+// Source: SetDataDirectoryCreatePerm in src/common/file_perm.c
+func (r *restore) ownMode() fs.FileMode {
+	for _, d := range r.filled {
+		if d.place == (place{r.plan.data.root, "."}) {
+			return 0o700 | d.mode&0o050
+		}
+	}
+	return 0o700
+}
+
+// tidy removes what is not needed, and gives the directories their modes and times.
 func (r *restore) tidy() error {
 	root := r.plan.data.root
 	if len(r.bound) > 0 && r.exists(tablespaceDir) {
@@ -105,11 +117,20 @@ func (r *restore) tidy() error {
 			if err := root.Remove(tablespaceDir); err != nil {
 				return err
 			}
-			r.times = slices.DeleteFunc(r.times, func(t entryTime) bool { return t.place == place{root, tablespaceDir} })
+			r.filled = slices.DeleteFunc(r.filled, func(d filled) bool { return d.place == place{root, tablespaceDir} })
 		}
 	}
-	for _, t := range r.times {
-		if err := t.place.root.Chtimes(t.place.name, t.modified, t.modified); err != nil {
+	// What is in a directory comes before it, which may not let us through any more.
+	for _, d := range slices.Backward(r.filled) {
+		mode := d.mode
+		if d.place.name == "." || d.place == (place{root, path.Dir(controlFile)}) {
+			mode |= 0o700 // something is still renamed or removed in it, and a server writes there as well
+		}
+		err := d.place.root.Chmod(d.place.name, mode)
+		if err == nil && !d.modified.IsZero() {
+			err = d.place.root.Chtimes(d.place.name, d.modified, d.modified)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -56,15 +56,17 @@ type restore struct {
 	check    *checker
 	bound    map[string]*directory // the tablespaces with a place of their own, by OID
 	links    map[string]bool       // OIDs of the tablespaces that there are
-	times    []entryTime           // of the directories, which change while they are filled
+	filled   []filled              // the directories, each one before those in it
 	control  bool                  // pg_control came
 	standby  bool                  // standby.signal came
 	warnings []string
 }
 
-// entryTime is when an entry was modified.
-type entryTime struct {
+// filled is a directory, with what it gets only when everything is in it: files could not be made in one that is
+// read-only, unless by root, and each one changes its time.
+type filled struct {
 	place    place
+	mode     fs.FileMode
 	modified time.Time
 }
 

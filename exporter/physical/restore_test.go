@@ -1,6 +1,7 @@
 package physical
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -32,6 +33,7 @@ const segment = "pg_wal/000000010000000000000002"
 type snapshot struct {
 	files map[string]string
 	links map[string]string
+	modes map[string]fs.FileMode // of directories, if not 0750
 }
 
 func newSnapshot() *snapshot {
@@ -120,7 +122,7 @@ func (s *snapshot) record(name string) (*connectors.Record, *strings.Reader) {
 	case isLink:
 		record.FileInfo.Lmode, record.Target = fs.ModeSymlink|0o777, target
 	default:
-		record.FileInfo.Lmode = fs.ModeDir | 0o750
+		record.FileInfo.Lmode = fs.ModeDir | cmp.Or(s.modes[name], 0o750)
 	}
 	return record, strings.NewReader(content)
 }
@@ -180,7 +182,7 @@ func TestEmptyDirectories(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm() != 0o700 || ok && os.Getuid() == 0 && stat.Uid != 12345 {
+		if stat, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm() != 0o750 || ok && os.Getuid() == 0 && stat.Uid != 12345 {
 			t.Errorf("%s: %v, of user %d", at, info.Mode(), stat.Uid)
 		}
 	}

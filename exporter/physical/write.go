@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -76,20 +75,21 @@ func (r *restore) directory(name string, info objects.FileInfo) error {
 			return err
 		}
 	}
-	if err := r.mkdir(at, info.Mode().Perm()); err != nil {
+	if err := r.mkdir(at); err != nil {
 		return fmt.Errorf("restoring the directory %q: %w", name, err)
 	}
-	r.times = append(r.times, entryTime{at, info.ModTime()})
+	r.filled = append(r.filled, filled{at, info.Mode().Perm(), info.ModTime()})
 	return nil
 }
 
-func (r *restore) mkdir(at place, mode fs.FileMode) error {
+// mkdir makes a directory that only its owner can use, whatever the umask, until everything is in it.
+func (r *restore) mkdir(at place) error {
 	if at.name != "." {
 		if err := at.root.Mkdir(at.name, 0o700); err != nil {
 			return err
 		}
 	}
-	return errors.Join(r.plan.owner.giveIn(at.root, at.name), at.root.Chmod(at.name, mode))
+	return errors.Join(r.plan.owner.giveIn(at.root, at.name), at.root.Chmod(at.name, 0o700))
 }
 
 // link makes the link of a tablespace, the only kind that a base backup has.

@@ -196,6 +196,15 @@ func TestPhysicalRestoreAsUser(t *testing.T) {
 	}
 	src := harness.Start(t)
 	withTablespace(t, src)
+	// A directory of the user's, read-only.
+	mine := filepath.Join(src.DataDir, "mine")
+	if err := os.Mkdir(mine, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	src.WriteFile(t, "mine/file", "")
+	if err := errors.Join(os.Chown(mine, harness.ServerUID(t), -1), os.Chmod(mine, 0o500)); err != nil {
+		t.Fatal(err)
+	}
 	p := physical(t, src)
 	snapshot := p.MustBackup("@phys")
 	s := harness.Reserve(t, src.Major)
@@ -227,6 +236,13 @@ func TestPhysicalRestoreAsUser(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if err := os.Rename(filepath.Join(p.Home, "data"), s.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	mine = filepath.Join(s.DataDir, "mine")
+	if info, err := os.Stat(mine); err != nil || info.Mode().Perm() != 0o500 {
+		t.Errorf("the read-only directory: %v %v", info, err)
+	}
+	if err := os.Chmod(mine, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	owned(t, s.DataDir)
