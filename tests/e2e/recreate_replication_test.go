@@ -136,3 +136,42 @@ func TestRecreateIncompleteSubscribed(t *testing.T) {
 	query(t, r.server, "postgres", ours, "0")
 	query(t, r.server, "postgres", "SELECT count(*) FROM pg_subscription", "2")
 }
+
+// What was killed when it had disabled the subscriptions of the old database is made good by the next restore, whatever
+// becomes of that.
+func TestRecreateKilledSubscribed(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
+	for _, mode := range []string{"true", "first"} {
+		r := newReplaced(t)
+		r.server.Exec(t, "shop", `CREATE SUBSCRIPTION "my ""süb" CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false, slot_name = 'sub')`)
+		r.server.Exec(t, "shop", `ALTER SUBSCRIPTION "my ""süb" ENABLE`)
+		// One that its owner wants to be disabled.
+		r.server.Exec(t, "shop", "CREATE SUBSCRIPTION resting CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false)")
+		const enabled = "SELECT coalesce(string_agg(subname, ','), '') FROM pg_subscription WHERE subenabled"
+		release := r.hold(t)
+		run := r.plakar.Start("restore", "-to", "@dst", "-o", "recreate="+mode, r.plakar.Snapshots()[0])
+		r.waits(t)
+		query(t, r.server, "postgres", enabled, "")
+		r.kill(t, run)
+		release()
+		r.untouched(t)
+		inUse := r.server.Connect(t, "shop")
+		result := r.plakar.Restore("@dst", r.plakar.Snapshots()[0])
+		failed(t, result, "being accessed by other users")
+		if !strings.Contains(result.Output(), "they were enabled again") {
+			t.Errorf("recreate=%s: no word of the subscription:\n%s", mode, result.Output())
+		}
+		query(t, r.server, "postgres", enabled, `my "süb`)
+		query(t, r.server, "postgres", "SELECT count(*) FROM pg_database WHERE shobj_description(oid, 'pg_database') ~ 'disabled'", "0")
+		_ = inUse.Close(t.Context())
+		// Only once: who disables it now is left alone.
+		r.server.Exec(t, "shop", `ALTER SUBSCRIPTION "my ""süb" DISABLE`)
+		result = r.plakar.Restore("@dst", r.plakar.Snapshots()[0])
+		ok(t, result)
+		if strings.Contains(result.Output(), "they were enabled again") {
+			t.Errorf("recreate=%s: enabled once more:\n%s", mode, result.Output())
+		}
+		query(t, r.server, "shop", countT, "0")
+	}
+}

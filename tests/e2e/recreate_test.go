@@ -95,6 +95,20 @@ const ours = "SELECT count(*) FROM pg_database WHERE datname LIKE 'plakar%'"
 // marks are the comments that say what databases of ours are.
 const marks = "SELECT string_agg(substring(shobj_description(oid, 'pg_database') from '^plakar: ([a-z]+), for database OID'), ',') FROM pg_database WHERE datname LIKE 'plakar%'"
 
+// kill ends the plugin in a way that leaves it no time for anything.
+func (r replaced) kill(t *testing.T, run *harness.Process) {
+	t.Helper()
+	processes := plugins(r.plakar)
+	slices.Sort(processes)
+	for _, pid := range slices.Backward(processes) { // before the front, the worker, which would clean up
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if result, ok := run.WaitFor(3 * time.Minute); !ok || result.ExitCode == 0 {
+		t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
+	}
+	r.until(t, "its session ends", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar'", "0")
+}
+
 // untouched checks that the old database is as it was.
 func (r replaced) untouched(t *testing.T) {
 	t.Helper()
@@ -135,15 +149,7 @@ func TestRecreateKilled(t *testing.T) {
 	run := r.plakar.Start("restore", "-to", "@dst", snapshot)
 	r.waits(t)
 	query(t, r.server, "postgres", ours, "1")
-	processes := plugins(r.plakar)
-	slices.Sort(processes)
-	for _, pid := range slices.Backward(processes) { // before the front, the worker, which would clean up
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	if result, ok := run.WaitFor(3 * time.Minute); !ok || result.ExitCode == 0 {
-		t.Fatalf("exit status %d\n%s", result.ExitCode, result.Output())
-	}
-	r.until(t, "its session ends", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plakar'", "0")
+	r.kill(t, run)
 	query(t, r.server, "postgres", marks, "complete")
 	r.untouched(t)
 	const left = "plakar_restore_ABCDEFGHIJKLMNOPQRSTUVWXY2"

@@ -63,7 +63,12 @@ func (r *Replacement) First(ctx context.Context) error {
 				return nil
 			}
 		}
-		return errors.Join(fmt.Errorf("recreate: %w%s", withSessions(err), r.lostHint()), r.putBack(ctx, name), r.drop(ctx))
+		err = fmt.Errorf("recreate: %w%s", withSessions(err), r.lostHint())
+		if putBack := r.putBack(ctx, name); putBack != nil {
+			// The mark of the new one has the subscriptions that may be disabled.
+			return errors.Join(err, putBack)
+		}
+		return errors.Join(err, r.drop(ctx))
 	})
 }
 
@@ -153,9 +158,10 @@ func (r *Replacement) exchangeFailed(ctx context.Context, name string, err error
 	case exchanged: // its subscriptions stay disabled: those of that name may be the new one's
 		return fmt.Errorf("the new database has taken the place of the old one, which is called %q now and was not dropped: %w", r.away, err)
 	}
+	enabling := r.enableSubscriptions(ctx)
 	return errors.Join(
 		fmt.Errorf("the new database is complete, but could not take the place of the old one, which was left as it is: %w%s", withSessions(err), r.byHand(name, "complete")),
-		r.enableSubscriptions(ctx))
+		enabling)
 }
 
 // withSessions explains an error because of sessions in the old database.
@@ -177,7 +183,7 @@ func (r *Replacement) byHand(name, what string) string {
 	for _, statement := range r.properties.rest {
 		sql = append(sql, strings.TrimSuffix(strings.TrimSpace(statement.ForDatabase(ident(name)).SQL), ";"))
 	}
-	return fmt.Sprintf("\nhint: the new one, which is %s, is called %q; to exchange them by hand: %s;", what, r.name, strings.Join(sql, "; "))
+	return fmt.Sprintf("\nhint: the new one, which is %s, is called %q; to exchange them by hand: %s;%s", what, r.name, strings.Join(sql, "; "), r.disabledHint())
 }
 
 // dropOld drops the old database, unless it is kept.
@@ -220,7 +226,18 @@ func (r *Replacement) putBack(ctx context.Context, name string) error {
 		if r.old.comment != nil {
 			comment = literal(*r.old.comment)
 		}
-		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		// As long as the new one is there, it is to be known for what it is.
+		err := r.server.With(ctx, "", func(conn *pgx.Conn) error {
+			err := mark(ctx, conn, r.old.name, incomplete, r.old.oid, r.old.name)
+			if err == nil {
+				err = noteDisabled(ctx, conn, r.old.name, r.disabled)
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("putting the old database back, which is called %q now: %w", r.away, err)
+		}
+		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			return execAll(ctx, tx,
 				"ALTER DATABASE "+ident(name)+" RENAME TO "+ident(r.name),
 				"ALTER DATABASE "+ident(r.away)+" RENAME TO "+ident(name),

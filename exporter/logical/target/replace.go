@@ -86,6 +86,9 @@ func beginReplacement(ctx context.Context, s *server.Server, o *options.Export, 
 		}
 		var found []string
 		if err = r.acquire(ctx); err == nil {
+			if err := r.enableLeft(ctx); err != nil {
+				slog.Warn(err.Error())
+			}
 			found, err = r.check(ctx, session, o, dump)
 		}
 		if err == nil {
@@ -223,7 +226,7 @@ const (
 )
 
 // mark makes the comment that says what the database is: its state, and the OID and name of
-// the one that it is to replace or, with the state replaced, that has replaced it.
+// the one that it is to replace or, with the state replaced, that has replaced it. More may follow: see noteDisabled.
 func mark(ctx context.Context, conn *pgx.Conn, name string, s state, oid uint32, of string) error {
 	text := fmt.Sprintf("plakar: %s, for database OID %d: %s", s, oid, ident(of))
 	_, err := conn.Exec(ctx, "COMMENT ON DATABASE "+ident(name)+" IS "+literal(text))

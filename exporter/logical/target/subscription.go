@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
-	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
 )
 
 // unreachable is a connection string that no publisher answers at: there is no such
@@ -66,24 +64,6 @@ func (r *Replacement) ofOld(ctx context.Context) (found []subscription, err erro
 	return found, nil
 }
 
-// disableSubscriptions keeps the workers of subscriptions out of the old database, which could not be
-// renamed otherwise.
-func (r *Replacement) disableSubscriptions(ctx context.Context) error {
-	found, err := r.ofOld(ctx)
-	if err != nil {
-		return err
-	}
-	for _, sub := range found {
-		if sub.Enabled {
-			r.disabled = append(r.disabled, sub.Name)
-		}
-	}
-	if err := r.switchSubscriptions(ctx, r.disabled, "DISABLE"); err != nil || len(r.disabled) == 0 {
-		return err
-	}
-	return r.endWorkers(ctx)
-}
-
 // endWorkers ends the processes of subscriptions that are disabled: one that makes a table's first copy
 // would go on until that is done. If it cannot end them, RENAME finds them.
 // Source: maybe_reread_subscription in src/backend/replication/logical/worker.c
@@ -97,27 +77,6 @@ func (r *Replacement) endWorkers(ctx context.Context) error {
 			return done, err
 		})
 	})
-}
-
-// enableSubscriptions undoes disableSubscriptions, when the old database has its name, as far as they are there. The
-// context may have ended.
-func (r *Replacement) enableSubscriptions(ctx context.Context) error {
-	if len(r.disabled) == 0 {
-		return nil
-	}
-	ctx, cancel := shutdown.CleanupContext(ctx)
-	defer cancel()
-	found, err := r.ofOld(ctx)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, sub := range found {
-		if slices.Contains(r.disabled, sub.Name) {
-			names = append(names, sub.Name)
-		}
-	}
-	return r.switchSubscriptions(ctx, names, "ENABLE")
 }
 
 func (r *Replacement) switchSubscriptions(ctx context.Context, names []string, action string) error {
