@@ -140,3 +140,13 @@ func TestRecreateSeveral(t *testing.T) {
 		query(t, server, "postgres", ours, "0")
 	}
 }
+
+// A table access method that the dump creates is not missed: only the database that is replaced has it.
+func TestRecreateAccessMethod(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "the table of contents has it with every version")
+	r := newReplaced(t)
+	r.server.Exec(t, "shop", "CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler; CREATE TABLE piled USING pile AS SELECT 1 AS x")
+	ok(t, r.plakar.Restore("@dst", r.plakar.MustBackup("@mypg")))
+	query(t, r.server, "shop", "SELECT amname FROM pg_am a JOIN pg_class c ON c.relam = a.oid WHERE relname = 'piled'", "pile")
+}

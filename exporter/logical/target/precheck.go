@@ -3,12 +3,14 @@ package target
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
 
@@ -82,19 +84,7 @@ func (r *Replacement) checkHeld(ctx context.Context, conn *pgx.Conn) ([]string, 
 
 // checkLacking looks for what the dump needs and the server lacks.
 func checkLacking(ctx context.Context, conn *pgx.Conn, o *options.Export, dump *Dump) ([]string, error) {
-	extensions, methods := make(map[string]bool), make(map[string]bool)
-	for n := range dump.TOC.Entries {
-		e := &dump.TOC.Entries[n]
-		if e.Desc == "EXTENSION" {
-			extensions[e.Tag] = true
-		}
-		if e.TableAM != "" {
-			methods[e.TableAM] = true
-		}
-		if e.Desc == "ACCESS METHOD" {
-			delete(methods, e.Tag) // the dump creates it
-		}
-	}
+	extensions, methods := needed(dump.TOC)
 	tablespaces := dump.Tablespaces
 	if o.NoTablespaces {
 		tablespaces = nil
@@ -107,7 +97,9 @@ func checkLacking(ctx context.Context, conn *pgx.Conn, o *options.Export, dump *
 		{"extension", "install it on the server", "pg_catalog.pg_available_extensions WHERE name = wanted", extensions},
 		{"role", "restore it with globals=all or globals=missing, create it, or use no_owner=true and no_privileges=true", "pg_catalog.pg_roles WHERE rolname = wanted", dump.Roles},
 		{"tablespace", "create it, or use no_tablespaces=true", "pg_catalog.pg_tablespace WHERE spcname = wanted", tablespaces},
-		{"access method", "install the extension that it comes from", "pg_catalog.pg_am WHERE amname = wanted", methods},
+		// The new database has no others in the beginning, whatever this one has.
+		// Source: FirstNormalObjectId in src/include/access/transam.h
+		{"access method", "restore into a database that has it, without recreate", "pg_catalog.pg_am WHERE amname = wanted AND oid < 16384", methods},
 	} {
 		lacking, err := names(ctx, conn, "SELECT wanted FROM pg_catalog.unnest($1::text[]) AS wanted WHERE NOT EXISTS (SELECT FROM "+kind.sql+") ORDER BY 1", keys(kind.wanted))
 		if err != nil {
@@ -121,6 +113,28 @@ func checkLacking(ctx context.Context, conn *pgx.Conn, o *options.Export, dump *
 		}
 	}
 	return problems, nil
+}
+
+// needed returns the extensions of a dump, and the table access methods that it needs and does not bring. Which of
+// them an extension brings, only installing it tells.
+func needed(toc *dumparchive.TOC) (extensions, methods map[string]bool) {
+	extensions, methods = make(map[string]bool), make(map[string]bool)
+	brought, unknown := make(map[string]bool), false
+	for n := range toc.Entries {
+		e := &toc.Entries[n]
+		if e.TableAM != "" {
+			methods[e.TableAM] = true
+		}
+		switch e.Desc {
+		case "EXTENSION":
+			extensions[e.Tag] = true
+			unknown = unknown || e.Tag != "plpgsql"
+		case "ACCESS METHOD":
+			brought[e.Tag] = true
+		}
+	}
+	maps.DeleteFunc(methods, func(name string, _ bool) bool { return unknown || brought[name] })
+	return extensions, methods
 }
 
 func keys(set map[string]bool) []string {
