@@ -25,8 +25,8 @@ type directory struct {
 	path     string // absolute
 	resolved string // without links; what does not exist yet is as it was given
 	root     *os.Root
-	taken    bool     // the marker in it is ours
-	created  []string // directories that were made for it, the last one first
+	taken    bool    // the marker in it is ours
+	created  []place // directories that were made for it, the last one first
 }
 
 // check refuses a path that cannot be used, without touching it.
@@ -120,29 +120,10 @@ func (d *directory) open(own owner) (err error) {
 			err = errors.Join(d.refused(err), d.abandon())
 		}
 	}()
-	if err := d.create(own); err != nil {
-		return err
-	}
-	if err := d.openRoot(); err != nil {
+	if err := d.descend(&own); err != nil {
 		return err
 	}
 	return d.take()
-}
-
-// openRoot opens a directory that is there.
-func (d *directory) openRoot() error {
-	info, err := os.Lstat(d.path)
-	if err != nil {
-		return err
-	}
-	if d.root, err = os.OpenRoot(d.path); err != nil {
-		return err
-	}
-	// Nobody may have exchanged it for a link in between.
-	if opened, err := d.root.Stat("."); err != nil || !os.SameFile(info, opened) {
-		return fmt.Errorf("%s was replaced while it was opened", d.path)
-	}
-	return nil
 }
 
 // take makes the marker, and makes sure that nothing else is there.
@@ -167,53 +148,31 @@ func (d *directory) take() error {
 	return d.checkEmpty(dir, markerName)
 }
 
-// create makes the directory and those above it that are missing.
-func (d *directory) create(own owner) error {
-	var missing []string
-	for at := d.path; ; at = filepath.Dir(at) {
-		_, err := os.Stat(at)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
-			return err
-		}
-		missing = append(missing, at)
-	}
-	for i := len(missing) - 1; i >= 0; i-- {
-		mode := fs.FileMode(0o755) // others have to pass through
-		if i == 0 {
-			mode = 0o700
-		}
-		if err := os.Mkdir(missing[i], mode); errors.Is(err, fs.ErrExist) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		d.created = append([]string{missing[i]}, d.created...)
-		if err := own.giveLink(missing[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // abandon is for a restore that did not begin: what was made for it goes.
 func (d *directory) abandon() error {
 	var errs []error
-	if d.root != nil {
-		if d.taken {
-			errs = append(errs, d.root.Remove(markerName))
-		}
-		errs = append(errs, d.root.Close())
-		d.root = nil
+	if d.taken {
+		errs = append(errs, d.root.Remove(markerName))
 	}
-	for _, path := range d.created {
-		if err := os.Remove(path); err != nil {
+	d.taken = false
+	for _, made := range d.created {
+		if err := made.root.Remove(made.name); err != nil {
 			break // somebody else uses it by now
 		}
 	}
-	d.created = nil
+	return errors.Join(append(errs, d.close())...)
+}
+
+// close closes what is open.
+func (d *directory) close() error {
+	var errs []error
+	if d.root != nil {
+		errs = append(errs, d.root.Close())
+	}
+	for _, made := range d.created {
+		errs = append(errs, made.root.Close())
+	}
+	d.root, d.created = nil, nil
 	return errors.Join(errs...)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -90,6 +91,60 @@ func TestOneTakes(t *testing.T) {
 		if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
 			t.Errorf("left: %v", entries)
 		}
+	}
+}
+
+// A directory above that was exchanged for a link, when it had been looked at, leads nowhere.
+func TestExchangedAbove(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("others than root may go by the path as far as it is there")
+	}
+	for _, there := range []string{"", "deep", "deep/data"} {
+		base, victim := t.TempDir(), t.TempDir()
+		above := filepath.Join(base, "above")
+		d := &directory{option: "location", path: filepath.Join(above, "deep", "data")}
+		err := errors.Join(os.MkdirAll(filepath.Join(above, there), 0o700), os.MkdirAll(filepath.Join(victim, there), 0o700), d.check(), os.Rename(above, above+".away"), os.Symlink(victim, above))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.open(owner{12345, 12345, true}); err == nil || !strings.Contains(err.Error(), `option "location": `+above+`: it was replaced`) {
+			t.Errorf("with %q there: %v", there, err)
+		}
+		_ = filepath.WalkDir(victim, func(path string, _ os.DirEntry, err error) error {
+			info, statErr := os.Lstat(path)
+			if err = errors.Join(err, statErr); err != nil {
+				return err
+			}
+			if name, _ := filepath.Rel(victim, path); !strings.HasPrefix(filepath.Join(there, "."), name) && name != "." || info.Sys().(*syscall.Stat_t).Uid != 0 {
+				t.Errorf("with %q there: %s was made or given away: %v", there, path, info)
+			}
+			return nil
+		})
+	}
+}
+
+// What is made is the owner's, and goes again if nothing comes of it.
+func TestMade(t *testing.T) {
+	base := t.TempDir()
+	own := owner{uid: os.Getuid(), gid: os.Getgid()}
+	if os.Getuid() == 0 {
+		own = owner{12345, 12345, true}
+	}
+	d := &directory{option: "location", path: filepath.Join(base, "a", "b", "data")}
+	if err := errors.Join(d.check(), d.open(own)); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"a": 0o755, "a/b": 0o755, "a/b/data": 0o700} {
+		info, err := os.Lstat(filepath.Join(base, name))
+		if err != nil || info.Mode().Perm()&^mode != 0 || int(info.Sys().(*syscall.Stat_t).Uid) != own.uid {
+			t.Errorf("%s: %v %v", name, info, err)
+		}
+	}
+	if err := d.abandon(); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(base); err != nil || len(entries) > 0 {
+		t.Errorf("left: %v %v", entries, err)
 	}
 }
 

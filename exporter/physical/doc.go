@@ -2,7 +2,7 @@
 // the same major version can be started on, and WAL into such a directory.
 //
 // The data flow of a base backup: open the directories and make sure that they are empty
-// (directory.go, path.go), give each record its place (restore.go, tablespace.go), write it
+// (directory.go, descend.go, path.go), give each record its place (restore.go, tablespace.go), write it
 // (write.go) and compare it with the backup manifest (verify.go), and at the end settings
 // (settings.go, conf.go), warnings (warnings.go) and the order that makes it all durable
 // (finish.go).

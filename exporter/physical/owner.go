@@ -114,11 +114,3 @@ func (o owner) giveIn(root *os.Root, name string) error {
 	}
 	return root.Lchown(name, o.uid, o.gid)
 }
-
-// giveLink gives what is at path to the owner, a link itself.
-func (o owner) giveLink(path string) error {
-	if !o.give {
-		return nil
-	}
-	return os.Lchown(path, o.uid, o.gid)
-}

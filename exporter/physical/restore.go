@@ -211,9 +211,7 @@ func (r *restore) hint() string {
 func (r *restore) close() error {
 	errs := make([]error, 0, 1)
 	for _, d := range r.plan.directories() {
-		if d.root != nil {
-			errs = append(errs, d.root.Close())
-		}
+		errs = append(errs, d.close())
 	}
 	return errors.Join(errs...)
 }

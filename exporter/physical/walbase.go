@@ -86,8 +86,11 @@ func (d *directory) openWAL(own owner) (*os.Root, error) {
 		return d.root.OpenRoot(walDir)
 	}
 	elsewhere := &directory{option: "wal_dir", path: target}
-	if err := elsewhere.openRoot(); err != nil {
+	if _, err := elsewhere.look(); err != nil {
 		return nil, err
+	}
+	if err := elsewhere.openRoot(); err != nil {
+		return nil, elsewhere.refused(err)
 	}
 	there, err := elsewhere.ownerOf()
 	if err == nil && there.uid != own.uid {
