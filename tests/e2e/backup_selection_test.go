@@ -113,6 +113,17 @@ func TestBackupSelection(t *testing.T) {
 		ok(t, p.Restore("@dst", p.MustBackup("@shop", "-o", "schemas=neat")))
 		query(t, dst, "shop", "SELECT name FROM neat.names", "Here")
 	})
+	t.Run("an extension in a schema of its own", func(t *testing.T) {
+		src.Exec(t, "postgres", "CREATE DATABASE apart")
+		src.Exec(t, "apart", `CREATE SCHEMA ext AUTHORIZATION keeper; GRANT USAGE ON SCHEMA ext TO PUBLIC; CREATE EXTENSION citext SCHEMA ext;
+			CREATE TABLE t (x ext.citext); INSERT INTO t VALUES ('Kept')`)
+		p.SourceAdd("apart", src.URL("apart"), src.BinDirOption())
+		dst := harness.Start(t)
+		p.DestinationAdd("apart", dst.URL(""), dst.BinDirOption())
+		ok(t, p.Restore("@apart", p.MustBackup("@apart", "-o", "tables=public.t")))
+		query(t, dst, "apart", "SELECT x FROM t WHERE x OPERATOR(ext.=) 'kept'", "Kept")
+		query(t, dst, "apart", "SELECT nspowner::regrole, has_schema_privilege('public', 'ext', 'USAGE') FROM pg_namespace WHERE nspname = 'ext'", "keeper|t")
+	})
 }
 
 // A pattern without a schema is of what the role's own search_path finds, as with pg_dump.

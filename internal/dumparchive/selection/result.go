@@ -132,7 +132,7 @@ func (r report) missingSchemas() (missing []string) {
 	seen := map[string]bool{}
 	for node, at := range w.level {
 		e := w.g.entries[node]
-		schema := e.Namespace
+		schema := schemaFor(e)
 		// Grants and rows do not tell: an extension may make the schema with what is in it.
 		if at == absent || schema == "" || seen[schema] || w.g.archive[node] == none || e.Section != dumparchive.SectionPreData {
 			continue
@@ -147,4 +147,15 @@ func (r report) missingSchemas() (missing []string) {
 	}
 	slices.Sort(missing)
 	return missing
+}
+
+// schemaFor returns the schema that there has to be before an entry is restored; empty:
+// none. That of an extension is in its SQL only: CREATE EXTENSION makes no schema that
+// WITH SCHEMA names.
+func schemaFor(e *dumparchive.Entry) string {
+	if e.Desc != "EXTENSION" {
+		return e.Namespace
+	}
+	schema, _ := nameAfter(e.Defn, "", "SCHEMA")
+	return schema.name
 }

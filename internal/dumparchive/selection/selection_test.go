@@ -230,3 +230,22 @@ func TestWhole(t *testing.T) {
 		}
 	}
 }
+
+// pg_dump --table --extension does not write the schema that has the extension's objects.
+func TestMissingSchemaOfExtension(t *testing.T) {
+	part := archiveOf(t,
+		dumparchive.Entry{Desc: "EXTENSION", Tag: "citext", Defn: "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA \"Ext\";", Section: dumparchive.SectionPreData},
+		dumparchive.Entry{Desc: "TABLE", Namespace: "app", Tag: "t", Defn: "CREATE TABLE app.t (x \"Ext\".citext);", Section: dumparchive.SectionPreData, Dependencies: []int{1}},
+	)
+	want := []string{"Ext", "app"}
+	if r, complete := Whole([]*dumparchive.TOC{part}, has(public)); complete || !slices.Equal(r.MissingSchemas, want) {
+		t.Errorf("the whole archive: %+v, %v", r, complete)
+	}
+	if r, _ := selected(t, part, Request{Tables: []string{"t"}, Exists: has(public)}); !slices.Equal(r.MissingSchemas, want) {
+		t.Errorf("a table: %+v", r)
+	}
+	there := has(Object{Kind: "EXTENSION", Name: "citext"}, Object{Kind: "SCHEMA", Name: "app"})
+	if r, _ := selected(t, part, Request{Tables: []string{"t"}, Exists: there}); len(r.MissingSchemas) > 0 {
+		t.Errorf("an extension that is there: %+v", r)
+	}
+}
