@@ -37,6 +37,7 @@ type graph struct {
 	schemaParts map[string][]int // what belongs to a schema, be it in the archive or not
 	extensions  map[string][]int // by the schema that has their objects
 	companions  map[int][]int    // operator classes that come with a type
+	typeMakers  map[name][]int   // extensions, see makers; nil before they are asked for
 	opClasses   map[string][]int // those of other types, by access method
 	casts       []int            // casts and transforms
 	split       []bool           // archives without definitions: see followText

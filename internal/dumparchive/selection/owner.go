@@ -1,10 +1,6 @@
 package selection
 
-import (
-	"strings"
-
-	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
-)
+import "github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 
 // findOwner returns what a node belongs to.
 func (g *graph) findOwner(node int) int {
@@ -191,22 +187,3 @@ func indexMethod(sql string) string {
 	}
 	return "btree"
 }
-
-// qualifiedNames calls found for every name with a schema in SQL, and in its strings:
-// 'app.words'::regconfig. A column of an alias looks the same.
-func qualifiedNames(sql string, found func(name)) {
-	var before [2]token // the last two
-	for t := range tokens(sql) {
-		if t.kind == text && strings.Contains(t.text, ".") && len(t.text) < maxNames {
-			qualifiedNames(t.text, found)
-		}
-		if before[0].isName() && before[1].is(".") && t.kind != text {
-			found(name{before[0].text, t.text})
-		}
-		before = [2]token{before[1], t}
-	}
-}
-
-// maxNames is how long a string may be that is searched for names, in bytes: longer ones
-// hold no name, but text.
-const maxNames = 300

@@ -18,6 +18,8 @@ type walk struct {
 	level   []level
 	queue   []int
 
+	unknown map[name]bool // names that the archives do not define: each is looked at once
+
 	there     map[int]bool // whether the target has an object: what was asked
 	rowsBelow map[int]bool // partitioned tables of which a partition is chosen
 
@@ -31,7 +33,7 @@ type walk struct {
 func newWalk(g *graph, request Request) *walk {
 	return &walk{
 		g: g, request: request, level: make([]level, len(g.entries)),
-		there: map[int]bool{}, rowsBelow: map[int]bool{}, deferred: map[int]bool{},
+		unknown: map[name]bool{}, there: map[int]bool{}, rowsBelow: map[int]bool{}, deferred: map[int]bool{},
 	}
 }
 
@@ -245,19 +247,4 @@ func (w *walk) followConstraint(e *dumparchive.Entry) {
 			}
 		}
 	}
-}
-
-// followText takes in what SQL names, for an archive that lacks the dependencies.
-func (w *walk) followText(sql string) {
-	qualifiedNames(sql, func(full name) {
-		nodes := w.g.byName[full]
-		for _, node := range nodes {
-			w.need(node)
-		}
-		if len(nodes) == 0 {
-			for _, extension := range w.g.extensions[full.schema] {
-				w.need(extension)
-			}
-		}
-	})
 }

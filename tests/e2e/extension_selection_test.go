@@ -1,0 +1,38 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/PlakarKorp/integration-postgresql/tests/harness"
+)
+
+const extensionsOfDatabase = "SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension"
+
+// A table of a dump in parts brings along the extensions that it needs, and not others whose
+// objects are in the same schema.
+func TestExtensionsOfParts(t *testing.T) {
+	t.Parallel()
+	harness.LowestMajorAnyTools(t, "what the archives lack is the same with all versions")
+	s := source{server: harness.Start(t), plakar: harness.NewPlakar(t)}
+	s.server.Exec(t, "postgres", "CREATE DATABASE shop")
+	s.server.Exec(t, "shop", `CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent;
+		CREATE TABLE orders (x int, y int, z int); CREATE STATISTICS s ON x, y FROM orders; ALTER STATISTICS s SET STATISTICS 7;
+		CREATE INDEX ON orders ((x + y)); ALTER INDEX orders_expr_idx ALTER COLUMN 1 SET STATISTICS 7; ALTER INDEX orders_expr_idx DEPENDS ON EXTENSION unaccent;
+		CREATE TABLE notes (x citext, y text); CREATE INDEX ON notes USING gin (y gin_trgm_ops); CREATE INDEX ON notes ((y::citext)) WHERE x OPERATOR(public.=) 'a';
+		CREATE TABLE words (y text); CREATE INDEX ON words USING gin (y gin_trgm_ops); CREATE INDEX ON words ((y::citext));
+		INSERT INTO orders VALUES (1, 2, 3); INSERT INTO words VALUES ('a')`)
+	s.plakar.SourceAdd("mypg", s.server.URL("shop"), append(inParts, s.server.BinDirOption())...)
+	s.snapshot = s.plakar.MustBackup("@mypg")
+	dst, restore := s.destination(t)
+	for _, c := range []struct{ table, want string }{
+		{"orders", "plpgsql unaccent"}, {"words", "citext pg_trgm plpgsql"},
+	} {
+		ok(t, restore("", "database="+c.table, "tables="+c.table))
+		query(t, dst, c.table, extensionsOfDatabase, c.want)
+		query(t, dst, c.table, "SELECT count(*) FROM "+c.table, "1")
+		query(t, dst, c.table, "SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'", s.server.QueryText(t, "shop", "SELECT count(*) FROM pg_indexes WHERE tablename = '"+c.table+"'"))
+	}
+	// An operator may be of any of them: too much, never too little.
+	ok(t, restore("", "database=notes", "tables=notes"))
+	query(t, dst, "notes", "SELECT count(*) FROM pg_indexes WHERE tablename = 'notes'", "2")
+}
