@@ -39,7 +39,7 @@ func (r *restorer) choose(ctx context.Context, into place, archives ...*archive)
 		if err != nil {
 			return err
 		}
-		if result, err = r.chooseNamed(tocs, objects, into); err != nil {
+		if result, err = r.chooseNamed(archives[0].database, tocs, objects, into); err != nil {
 			return err
 		}
 	} else {
@@ -81,9 +81,9 @@ func (r *restorer) objectsOf(ctx context.Context, into place, tocs []*dumparchiv
 
 // chooseNamed chooses what the options name, and refuses what is not in the archives, or
 // is on the target already.
-func (r *restorer) chooseNamed(tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
+func (r *restorer) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
 	request := r.request()
-	request.Exists = objects.Has
+	request.Exists, request.Fill, request.MadeBy = objects.Has, r.options.DataOnly || into.filled, r.madeBy(database)
 	result, err := selection.Select(tocs, request)
 	if err != nil {
 		return nil, fmt.Errorf("option %w", err)
@@ -93,6 +93,9 @@ func (r *restorer) chooseNamed(tocs []*dumparchive.TOC, objects *target.Objects,
 	}
 	if len(result.Existing) > 0 && !r.options.Clean && !r.options.DataOnly && !into.filled {
 		return nil, fmt.Errorf("the database has already what was to be restored: %s: nothing was touched\nhint: clean=true drops it and restores it, data_only=true adds the rows; or rename what is there, or restore into another database with the option database", list(result.Existing))
+	}
+	if len(result.LeftAlone) > 0 && !slices.ContainsFunc(result.Lists, func(ids []int) bool { return len(ids) > 0 }) {
+		return nil, fmt.Errorf("the database has already what was to be restored, made by an extension: %s: nothing was touched\nhint: data_only=true adds the rows", list(result.LeftAlone))
 	}
 	return result, nil
 }
@@ -137,14 +140,7 @@ func (r *restorer) unmatched(patterns []string) error {
 // schemasToMake describes the schemas that are made before what is in them, as
 // 00000-cluster.json has them. Those of an extension come with it.
 func (r *restorer) schemasToMake(archives []*archive, names []string) (schemas []manifest.ClusterSchema) {
-	var known []manifest.ClusterSchema
-	if r.cluster != nil {
-		for _, d := range r.cluster.Databases {
-			if d.Name == archives[0].database {
-				known = d.Schemas
-			}
-		}
-	}
+	known := r.schemasOf(archives[0].database)
 	for _, name := range names {
 		n := slices.IndexFunc(known, func(s manifest.ClusterSchema) bool { return s.Name == name })
 		switch {
@@ -155,6 +151,30 @@ func (r *restorer) schemasToMake(archives []*archive, names []string) (schemas [
 		}
 	}
 	return schemas
+}
+
+// schemasOf returns the schemas of a database, as 00000-cluster.json has them.
+func (r *restorer) schemasOf(database string) (schemas []manifest.ClusterSchema) {
+	if r.cluster != nil {
+		for _, d := range r.cluster.Databases {
+			if d.Name == database {
+				schemas = d.Schemas
+			}
+		}
+	}
+	return schemas
+}
+
+// madeBy returns which extension made a schema of a database, as selection.Request has it.
+func (r *restorer) madeBy(database string) func(schema string) string {
+	known := r.schemasOf(database)
+	return func(schema string) string {
+		n := slices.IndexFunc(known, func(s manifest.ClusterSchema) bool { return s.Name == schema && s.Extension != nil })
+		if n < 0 {
+			return ""
+		}
+		return *known[n].Extension
+	}
 }
 
 func hasExtension(archives []*archive, name string) bool {
@@ -187,6 +207,9 @@ func (r *restorer) describe(database string, result *selection.Result) {
 	}
 	for _, view := range result.Unfilled {
 		left = append(left, fmt.Sprintf("%s may be empty, as it is made from tables whose rows were not chosen", view))
+	}
+	for _, relation := range result.LeftAlone {
+		left = append(left, fmt.Sprintf("the rows of %s, which an extension made and the target has (data_only=true adds them)", relation))
 	}
 	if r.selectsObjects() && result.LargeObjects {
 		left = append(left, "large objects, which belong to no table")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
@@ -35,4 +36,37 @@ func TestExtensionsOfParts(t *testing.T) {
 	// An operator may be of any of them: too much, never too little.
 	ok(t, restore("", "database=notes", "tables=notes"))
 	query(t, dst, "notes", "SELECT count(*) FROM pg_indexes WHERE tablename = 'notes'", "2")
+}
+
+// The rows that an extension has the dump keep are for the extension's own table.
+func TestExtensionRows(t *testing.T) {
+	t.Parallel()
+	harness.LowestMajorAnyTools(t, "what the archives lack is the same with all versions")
+	s := source{server: harness.Start(t), plakar: harness.NewPlakar(t)}
+	s.server.Exec(t, "postgres", "CREATE DATABASE shop")
+	const extension = "CREATE EXTENSION unaccent; CREATE TABLE rules (x int); ALTER EXTENSION unaccent ADD TABLE rules;"
+	s.server.Exec(t, "shop", extension+`
+		UPDATE pg_extension SET extconfig = ARRAY['rules'::regclass::oid], extcondition = ARRAY[''] WHERE extname = 'unaccent';
+		INSERT INTO rules VALUES (1); CREATE TABLE orders (x int); INSERT INTO orders VALUES (2);
+		CREATE EXTENSION citext; CREATE SCHEMA ours; CREATE TABLE ours.t (x int)`)
+	for _, layout := range []string{"single", "tables"} {
+		s.plakar.SourceAdd(layout, s.server.URL("shop"), "layout="+layout, s.server.BinDirOption())
+		s.snapshot = s.plakar.MustBackup("@" + layout)
+		dst, restore := s.destination(t)
+		dst.Exec(t, "postgres", "CREATE DATABASE there")
+		dst.Exec(t, "there", extension+"INSERT INTO rules VALUES (3)")
+		result := restore("", "database=there", "schemas=public")
+		ok(t, result)
+		if !strings.Contains(result.Output(), "the rows of TABLE public.rules") {
+			t.Errorf("the restore does not say what it leaves out:\n%s", result.Output())
+		}
+		query(t, dst, "there", "SELECT (SELECT x FROM rules) + (SELECT x FROM orders)", "5")
+		failed(t, restore("", "database=there", "tables=rules"), "TABLE public.rules", "nothing was touched", "data_only=true")
+		ok(t, restore("", "database=there", "tables=rules", "data_only=true"))
+		query(t, dst, "there", "SELECT string_agg(x::text, ',' ORDER BY x) FROM rules", "1,3")
+
+		// The extension comes along, here of a version without that table.
+		failed(t, restore("", "database=new", "tables=rules"), "rules")
+		query(t, dst, "new", "SELECT count(*) FROM pg_extension WHERE extname = 'unaccent'", "1")
+	}
 }

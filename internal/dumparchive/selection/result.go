@@ -38,7 +38,7 @@ func (w *walk) result() *Result {
 		}
 	}
 	r.MissingSchemas = r.missingSchemas()
-	for _, objects := range []*[]Object{&r.Chosen, &r.Needed, &r.Existing, &r.Unfilled} {
+	for _, objects := range []*[]Object{&r.Chosen, &r.Needed, &r.Existing, &r.LeftAlone, &r.Unfilled} {
 		slices.SortFunc(*objects, compareObjects)
 	}
 	slices.SortStableFunc(r.ForeignKeys, func(a, b ForeignKey) int { return compareObjects(a.Table, b.Table) })
@@ -56,6 +56,8 @@ func (r report) describe(node int, at level) {
 	object := w.g.object(node)
 	isPart := w.g.owner[node] != none
 	switch {
+	case isRelation(object.Kind) && w.leavesAlone(node):
+		r.LeftAlone = append(r.LeftAlone, object)
 	case isRelation(object.Kind) && at == chosen:
 		if !isPart || w.level[w.g.root(node)] != chosen { // a sequence with its table is part of that
 			r.Chosen = append(r.Chosen, object)

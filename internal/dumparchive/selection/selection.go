@@ -45,6 +45,15 @@ type Request struct {
 	// chosen objects are in the list even if the target has them. Without it only
 	// relations are; see Result.Existing. A schema is never made again.
 	Clean bool
+
+	// Fill is for a restore of rows into tables that the target has. Without it the rows of
+	// a table that an archive has no definition of, since an extension makes it, are for one
+	// that the target lacks; see Result.LeftAlone.
+	Fill bool
+
+	// MadeBy returns the extension that made a schema, empty for none. nil: that is not
+	// known.
+	MadeBy func(schema string) string
 }
 
 // Result is a closed selection.
@@ -64,6 +73,9 @@ type Result struct {
 	// Existing are chosen relations that the target has. pg_restore fails on them unless
 	// it drops them or restores rows only.
 	Existing []Object
+	// LeftAlone are relations of extensions that the target has: their rows are left out,
+	// as nothing drops such a relation, and the extension may have filled it.
+	LeftAlone []Object
 	// Unfilled are chosen materialized views that are refreshed from relations whose rows
 	// do not come along: they may come out empty.
 	Unfilled []Object

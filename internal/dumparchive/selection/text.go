@@ -20,13 +20,7 @@ func (w *walk) followText(sql string) {
 		}
 	})
 	if extension, ok := nameAfter(sql, "", "EXTENSION"); ok { // ALTER INDEX ... DEPENDS ON EXTENSION
-		for _, extensions := range w.g.extensions {
-			for _, node := range extensions {
-				if w.g.entries[node].Tag == extension.name {
-					w.need(node)
-				}
-			}
-		}
+		w.needExtension(extension.name)
 	}
 }
 

@@ -104,6 +104,7 @@ func (w *walk) follow(node int) {
 	if root := w.g.root(node); root != node && w.level[root] == absent {
 		w.need(root) // a sequence that was chosen without its table
 	}
+	w.followMaker(node)
 	w.followNeeds(node)
 }
 
@@ -111,7 +112,11 @@ func (w *walk) follow(node int) {
 func (w *walk) include(part int, at level) {
 	switch w.g.entries[part].Desc {
 	case "TABLE DATA", "MATERIALIZED VIEW DATA", dumparchive.StatisticsData:
-		if at != chosen {
+		if at != chosen || w.leavesAlone(w.g.owner[part]) {
+			return
+		}
+	case "SEQUENCE SET":
+		if w.leavesAlone(w.g.owner[part]) {
 			return
 		}
 	case "FK CONSTRAINT":
@@ -237,14 +242,7 @@ func (w *walk) followConstraint(e *dumparchive.Entry) {
 	for _, class := range w.g.opClasses[method] {
 		w.need(class)
 	}
-	if method != "gist" {
-		return
-	}
-	for _, extensions := range w.g.extensions {
-		for _, extension := range extensions {
-			if w.g.entries[extension].Tag == "btree_gist" {
-				w.need(extension)
-			}
-		}
+	if method == "gist" {
+		w.needExtension("btree_gist")
 	}
 }

@@ -12,7 +12,7 @@ import (
 // applies. complete reports that nothing was left out and that no schema is missing: the
 // archives can be restored as they are.
 func Whole(archives []*dumparchive.TOC, exists func(Object) bool) (r *Result, complete bool) {
-	w := newWalk(newGraph(archives), Request{Exists: exists})
+	w := newWalk(newGraph(archives), Request{Exists: exists, Fill: true})
 	left := 0
 	for node := range w.g.entries {
 		if w.g.archive[node] != none && w.lacksOther(node) {
