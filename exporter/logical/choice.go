@@ -29,34 +29,19 @@ func (r *restorer) selectsObjects() bool { return len(r.options.Tables)+len(r.op
 // choose decides which entries of the archives of one database are restored, and which
 // schemas are made before them. Nothing has been touched when it fails.
 func (r *restorer) choose(ctx context.Context, into place, archives ...*archive) error {
-	tocs := make([]*dumparchive.TOC, len(archives))
-	for n, a := range archives {
-		tocs[n] = a.toc
-	}
-	var result *selection.Result
-	if r.selectsObjects() {
-		objects, err := r.objectsOf(ctx, into, tocs)
-		if err != nil {
-			return err
-		}
-		if result, err = r.chooseNamed(archives[0].database, tocs, objects, into); err != nil {
-			return err
-		}
-	} else {
-		var complete bool
-		if result, complete = selection.Whole(tocs, target.NewDatabase().Has); complete || r.options.DataOnly {
+	if !r.selectsObjects() {
+		// A dump of everything is restored as it is, whatever the target has.
+		if _, complete := selection.Whole(tablesOfContents(archives), target.NewDatabase().Has); complete || r.options.DataOnly {
 			return nil
 		}
-		replaced := r.options.Recreates() && !slices.Contains(server.Maintenance, into.name)
-		if into.exists && !replaced { // what is there counts
-			objects, err := r.objectsOf(ctx, into, tocs)
-			if err != nil {
-				return err
-			}
-			if result, complete = selection.Whole(tocs, objects.Has); complete {
-				return nil
-			}
-		}
+	}
+	tocs, err := r.inUTF8(ctx, archives...)
+	if err != nil {
+		return err
+	}
+	result, complete, err := r.chooseFrom(ctx, tocs, archives[0].database, into)
+	if err != nil || complete {
+		return err
 	}
 	for n, a := range archives {
 		a.chosen = make(map[int]bool, len(result.Lists[n]))
@@ -65,18 +50,44 @@ func (r *restorer) choose(ctx context.Context, into place, archives ...*archive)
 		}
 	}
 	if !r.options.DataOnly {
-		archives[0].schemas = r.schemasToMake(archives, result.MissingSchemas)
+		archives[0].schemas = r.schemasToMake(tocs, archives[0].database, result.MissingSchemas)
 	}
 	r.describe(archives[0].database, result)
 	return nil
 }
 
-// objectsOf returns what the database has, or will have when it has been created.
-func (r *restorer) objectsOf(ctx context.Context, into place, tocs []*dumparchive.TOC) (*target.Objects, error) {
-	if !into.exists {
-		return target.NewDatabase(), nil
+// chooseFrom chooses what is restored. complete reports that it is everything, as it is.
+func (r *restorer) chooseFrom(ctx context.Context, tocs []*dumparchive.TOC, database string, into place) (result *selection.Result, complete bool, err error) {
+	objects := target.NewDatabase()
+	replaced := !r.selectsObjects() && r.options.Recreates() && !slices.Contains(server.Maintenance, into.name)
+	if into.exists && !replaced { // what is there counts
+		if objects, err = target.ReadObjects(ctx, r.server, into.name, tocs); err != nil {
+			return nil, false, err
+		}
 	}
-	return target.ReadObjects(ctx, r.server, into.name, tocs)
+	if r.selectsObjects() {
+		result, err = r.chooseNamed(database, tocs, objects, into)
+		return result, false, err
+	}
+	result, complete = selection.Whole(tocs, objects.Has)
+	return result, complete, nil
+}
+
+func tablesOfContents(archives []*archive) []*dumparchive.TOC {
+	tocs := make([]*dumparchive.TOC, len(archives))
+	for n, a := range archives {
+		tocs[n] = a.toc
+	}
+	return tocs
+}
+
+// inUTF8 returns the tables of contents as target.InUTF8 does, those of one dump.
+func (r *restorer) inUTF8(ctx context.Context, archives ...*archive) ([]*dumparchive.TOC, error) {
+	tocs, err := target.InUTF8(ctx, r.server, tablesOfContents(archives))
+	if err != nil {
+		return nil, fmt.Errorf("reading the table of contents of the dump of database %q: %w", archives[0].database, err)
+	}
+	return tocs, nil
 }
 
 // chooseNamed chooses what the options name, and refuses what is not in the archives, or
@@ -139,14 +150,14 @@ func (r *restorer) unmatched(patterns []string) error {
 
 // schemasToMake describes the schemas that are made before what is in them, as
 // 00000-cluster.json has them. Those of an extension come with it.
-func (r *restorer) schemasToMake(archives []*archive, names []string) (schemas []manifest.ClusterSchema) {
-	known := r.schemasOf(archives[0].database)
+func (r *restorer) schemasToMake(tocs []*dumparchive.TOC, database string, names []string) (schemas []manifest.ClusterSchema) {
+	known := r.schemasOf(database)
 	for _, name := range names {
 		n := slices.IndexFunc(known, func(s manifest.ClusterSchema) bool { return s.Name == name })
 		switch {
 		case n < 0:
 			schemas = append(schemas, manifest.ClusterSchema{Name: name})
-		case known[n].Extension == nil || !hasExtension(archives, *known[n].Extension):
+		case known[n].Extension == nil || !hasExtension(tocs, *known[n].Extension):
 			schemas = append(schemas, known[n])
 		}
 	}
@@ -154,15 +165,11 @@ func (r *restorer) schemasToMake(archives []*archive, names []string) (schemas [
 }
 
 // schemasOf returns the schemas of a database, as 00000-cluster.json has them.
-func (r *restorer) schemasOf(database string) (schemas []manifest.ClusterSchema) {
-	if r.cluster != nil {
-		for _, d := range r.cluster.Databases {
-			if d.Name == database {
-				schemas = d.Schemas
-			}
-		}
+func (r *restorer) schemasOf(database string) []manifest.ClusterSchema {
+	if d := r.described(database); d != nil {
+		return d.Schemas
 	}
-	return schemas
+	return nil
 }
 
 // madeBy returns which extension made a schema of a database, as selection.Request has it.
@@ -177,9 +184,9 @@ func (r *restorer) madeBy(database string) func(schema string) string {
 	}
 }
 
-func hasExtension(archives []*archive, name string) bool {
-	return slices.ContainsFunc(archives, func(a *archive) bool {
-		return slices.ContainsFunc(a.toc.Entries, func(e dumparchive.Entry) bool { return e.Desc == "EXTENSION" && e.Tag == name })
+func hasExtension(tocs []*dumparchive.TOC, name string) bool {
+	return slices.ContainsFunc(tocs, func(toc *dumparchive.TOC) bool {
+		return slices.ContainsFunc(toc.Entries, func(e dumparchive.Entry) bool { return e.Desc == "EXTENSION" && e.Tag == name })
 	})
 }
 

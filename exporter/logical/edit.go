@@ -23,7 +23,11 @@ func (r *restorer) adaptTo(ctx context.Context, database string, plan target.Pla
 	if err != nil {
 		return err
 	}
-	if r.changeSearchPath(a) || changed {
+	withPath, err := r.changeSearchPath(ctx, a)
+	if err != nil {
+		return err
+	}
+	if withPath || changed {
 		return a.rewrite(r.files)
 	}
 	return nil

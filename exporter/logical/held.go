@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
-	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive/selection"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 )
@@ -23,14 +22,14 @@ type selectedParts struct {
 }
 
 // hold keeps a part until all parts have come, if something of it may be chosen.
-func (d *partedDump) hold(p *part, name recordname.Part) error {
+func (d *partedDump) hold(ctx context.Context, p *part, name recordname.Part) error {
 	if err := p.readTOC(); err != nil {
 		return p.report(err)
 	}
 	wanted := p.section != recordname.Data || !d.options.SchemaOnly
 	if wanted && d.selectsObjects() && p.section == recordname.Data && name.Table != "" {
 		var err error
-		if wanted, err = d.mayChooseRows(p); err != nil {
+		if wanted, err = d.mayChooseRows(ctx, p); err != nil {
 			return p.report(err)
 		}
 	}
@@ -48,12 +47,16 @@ func (d *partedDump) hold(p *part, name recordname.Part) error {
 }
 
 // mayChooseRows reports whether the rows of a part of a table may be chosen.
-func (d *partedDump) mayChooseRows(p *part) (bool, error) {
-	if err := d.chooseRows(); err != nil {
+func (d *partedDump) mayChooseRows(ctx context.Context, p *part) (bool, error) {
+	if err := d.chooseRows(ctx); err != nil {
 		return false, err
 	}
-	for n := range p.toc.Entries {
-		e := &p.toc.Entries[n]
+	tocs, err := d.inUTF8(ctx, p.archive)
+	if err != nil {
+		return false, err
+	}
+	for n := range tocs[0].Entries {
+		e := &tocs[0].Entries[n]
 		if e.Desc != "TABLE DATA" {
 			continue
 		}
@@ -65,12 +68,15 @@ func (d *partedDump) mayChooseRows(p *part) (bool, error) {
 }
 
 // chooseRows finds out, once, which tables of the definitions are chosen.
-func (d *partedDump) chooseRows() error {
+func (d *partedDump) chooseRows(ctx context.Context) error {
 	if d.parts.rows != nil || len(d.parts.held) == 0 || d.parts.held[0].section != recordname.PreData {
 		return nil
 	}
-	toc := d.parts.held[0].toc
-	result, err := selection.Select([]*dumparchive.TOC{toc}, d.request())
+	tocs, err := d.inUTF8(ctx, d.parts.held[0].archive)
+	if err != nil {
+		return err
+	}
+	result, err := selection.Select(tocs, d.request())
 	if err != nil {
 		return fmt.Errorf("option %w", err)
 	}
@@ -78,8 +84,8 @@ func (d *partedDump) chooseRows() error {
 	for _, o := range result.Chosen {
 		d.parts.rows[o] = true
 	}
-	for n := range toc.Entries {
-		if e := &toc.Entries[n]; e.Desc == "TABLE" {
+	for n := range tocs[0].Entries {
+		if e := &tocs[0].Entries[n]; e.Desc == "TABLE" {
 			d.parts.defined[[2]string{e.Namespace, e.Tag}] = true
 		}
 	}

@@ -94,7 +94,7 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 	}
 	if e.selectsObjects() || e.rowsInOrder() {
 		e.attempted = true
-		return e.tasks.errIfExitOnError(d.hold(p, name))
+		return e.tasks.errIfExitOnError(d.hold(ctx, p, name))
 	}
 	// Definitions that would replace a database wait until its rows come as well.
 	wait := e.targetAmbiguous() || p.section == recordname.PreData && d.replaces()

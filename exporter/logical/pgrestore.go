@@ -25,10 +25,8 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 	if err != nil {
 		return err
 	}
-	if r.changeSearchPath(a) {
-		if err := a.rewrite(r.files); err != nil {
-			return err
-		}
+	if err := r.writeSearchPath(ctx, a); err != nil {
+		return err
 	}
 	if err := r.dropSubscriptions(ctx, a, info, what); err != nil {
 		return err

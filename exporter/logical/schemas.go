@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -22,6 +23,11 @@ func (r *restorer) makeSchemas(ctx context.Context, a *archive, database string)
 		return nil
 	}
 	return r.server.With(ctx, database, func(conn *pgx.Conn) error {
+		if target.Encoding(a.toc) != "" {
+			if _, err := conn.Exec(ctx, "SELECT pg_catalog.set_config('client_encoding', $1, false)", target.OfOptions); err != nil {
+				return fmt.Errorf("preparing the session that creates schemas: %w", err)
+			}
+		}
 		reset, err := r.resetsPrivileges(ctx, conn)
 		if err != nil {
 			return err

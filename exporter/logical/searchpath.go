@@ -15,19 +15,38 @@ import (
 
 // changeSearchPath gives the archive the search_path of the options, once. It reports
 // whether there is something to be written.
-func (r *restorer) changeSearchPath(a *archive) bool {
+func (r *restorer) changeSearchPath(ctx context.Context, a *archive) (bool, error) {
 	if len(r.options.SearchPath) == 0 || a.pathChanged || a.toc == nil {
-		return false
+		return false, nil
+	}
+	schemas, err := target.Encode(ctx, r.server, r.options.SearchPath, a.toc)
+	if err != nil {
+		return false, fmt.Errorf("option \"search_path\": %w", err)
 	}
 	a.pathChanged = true
-	return a.toc.SetSearchPath(r.options.SearchPath...)
+	return a.toc.SetSearchPath(schemas...), nil
+}
+
+// writeSearchPath makes it a part of the archive.
+func (r *restorer) writeSearchPath(ctx context.Context, a *archive) error {
+	if changed, err := r.changeSearchPath(ctx, a); err != nil || !changed {
+		return err
+	}
+	return a.rewrite(r.files)
 }
 
 // checkSearchPath refuses schemas that are neither in the dump nor in the database.
 func (r *restorer) checkSearchPath(ctx context.Context, dump target.Dump) error {
+	if len(r.options.SearchPath) == 0 {
+		return nil
+	}
+	tocs, err := target.InUTF8(ctx, r.server, []*dumparchive.TOC{dump.TOC})
+	if err != nil {
+		return fmt.Errorf("option \"search_path\": %w", err)
+	}
 	known := func(name string) bool {
 		return slices.Contains([]string{"public", "pg_catalog", "$user"}, name) ||
-			slices.ContainsFunc(dump.TOC.Entries, func(e dumparchive.Entry) bool { return e.Desc == "SCHEMA" && e.Tag == name || e.Namespace == name })
+			slices.ContainsFunc(tocs[0].Entries, func(e dumparchive.Entry) bool { return e.Desc == "SCHEMA" && e.Tag == name || e.Namespace == name })
 	}
 	unknown := slices.DeleteFunc(slices.Clone(r.options.SearchPath), known)
 	if len(unknown) == 0 {
@@ -39,7 +58,7 @@ func (r *restorer) checkSearchPath(ctx context.Context, dump target.Dump) error 
 	}
 	objects := target.NewDatabase()
 	if exists {
-		if objects, err = target.ReadObjects(ctx, r.server, name, []*dumparchive.TOC{dump.TOC}); err != nil {
+		if objects, err = target.ReadObjects(ctx, r.server, name, tocs); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,8 @@ type Importer struct {
 	files    *tempfile.Dir
 	slots    chan struct{} // one for each client process
 	progress *progress.Reporter
-	dumps    int // planned by Backup
+	dumps    int      // planned by Backup
+	patterns patterns // of the options, as Backup has found them
 
 	dropped    droppedDatabases
 	streams    []*dumpStream      // of the records that were handed out
@@ -149,7 +150,10 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 			return err
 		}
 	}
-	if p.completion, err = completeSelection(ctx, &i.options, s, tools, i.info.Database()); err != nil {
+	if i.patterns, err = encodePatterns(ctx, &i.options, s, i.info.Database()); err != nil {
+		return err
+	}
+	if p.completion, err = completeSelection(ctx, &i.options, i.patterns, s, tools, i.info.Database()); err != nil {
 		return err
 	}
 	p.warnings = append(p.warnings, p.completion.warnings...)
@@ -239,7 +243,7 @@ func (i *Importer) globals(ctx context.Context, s *server, p *plan, tools pgtool
 func (i *Importer) dump(ctx context.Context, s *server, p *plan, d *dump, tools pgtools.Installation) *dumpStream {
 	info := s.info.WithDatabase(d.database)
 	stream := i.stream(ctx, fmt.Sprintf("database %q", d.database), info, func(_ context.Context, info conninfo.Info) (proc.Command, error) {
-		args := append(pgtools.DumpArgs(&i.options, info.ConnString()), d.statistics()...)
+		args := append(pgtools.DumpArgs(i.patterns.in(i.options), info.ConnString()), d.statistics()...)
 		return proc.Command{Path: tools.Path(pgtools.PgDump), Args: append(args, pgtools.CompletionArgs(p.completion.extensions, p.completion.tables)...)}, nil
 	})
 	i.watch(s, d, stream)

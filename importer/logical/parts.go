@@ -120,7 +120,7 @@ func (i *Importer) part(ctx context.Context, s *server, snapshot *snapshotSessio
 			slog.Warn(label + ": it was dropped before the backup of the database began; its file holds nothing")
 			part.Empty = true
 		}
-		args := pgtools.PartArgs(&i.options, part, info.ConnString())
+		args := pgtools.PartArgs(i.patterns.in(i.options), part, info.ConnString())
 		if !part.Empty {
 			args = append(args, d.statistics()...)
 		}

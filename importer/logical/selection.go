@@ -28,11 +28,11 @@ type completion struct {
 // completeSelection finds what belongs to the part of a database that the options
 // select, and what it needs. That is for completeness: when it fails, there is a
 // warning, and pg_dump does or refuses what it was told.
-func completeSelection(ctx context.Context, o *options.Import, s *server, tools pgtools.Installation, database string) (completion, error) {
+func completeSelection(ctx context.Context, o *options.Import, encoded patterns, s *server, tools pgtools.Installation, database string) (completion, error) {
 	if len(o.Schemas)+len(o.ExcludeSchemas)+len(o.Tables)+len(o.ExcludeTables)+len(o.ExcludeTableData) == 0 {
 		return completion{}, nil
 	}
-	c, err := examineSelection(ctx, o, s, tools, database)
+	c, err := examineSelection(ctx, o, encoded, s, tools, database)
 	if err != nil && ctx.Err() == nil {
 		c.warnings = append(c.warnings, fmt.Sprintf("database %q: whether the selection is complete could not be found out: %v", database, err))
 		err = nil
@@ -40,14 +40,14 @@ func completeSelection(ctx context.Context, o *options.Import, s *server, tools 
 	return c, err
 }
 
-func examineSelection(ctx context.Context, o *options.Import, s *server, tools pgtools.Installation, database string) (completion, error) {
+func examineSelection(ctx context.Context, o *options.Import, encoded patterns, s *server, tools pgtools.Installation, database string) (completion, error) {
 	// Patterns without a schema mean what they mean to pg_dump.
 	conn, err := s.info.AsTool().Connect(ctx, database)
 	if err != nil {
 		return completion{}, err
 	}
 	defer closeConn(ctx, conn)
-	sel, err := matchSelection(ctx, conn, o)
+	sel, err := matchSelection(ctx, conn, o, encoded)
 	c := completion{warnings: sel.warnings}
 	if err != nil || o.DataOnly {
 		return c, err
@@ -103,7 +103,7 @@ func (s *selection) chooses(g *graph, root object, o *options.Import) bool {
 
 // matchSelection matches the patterns, and warns of exclusions that match nothing,
 // about which pg_dump is silent.
-func matchSelection(ctx context.Context, conn *pgx.Conn, o *options.Import) (*selection, error) {
+func matchSelection(ctx context.Context, conn *pgx.Conn, o *options.Import, encoded patterns) (*selection, error) {
 	s := new(selection)
 	for _, part := range []struct {
 		option   string
@@ -120,7 +120,7 @@ func matchSelection(ctx context.Context, conn *pgx.Conn, o *options.Import) (*se
 	} {
 		*part.matched = make(map[uint32]bool)
 		for _, pattern := range part.patterns {
-			schema, name := pgtools.PatternRegexps(pattern)
+			schema, name := pgtools.PatternRegexps(encoded.of(pattern))
 			rows, err := conn.Query(ctx, part.query, schema, name)
 			if err != nil {
 				return s, fmt.Errorf("option %q: pattern %q: %w", part.option, pattern, err)

@@ -9,13 +9,12 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive/selection"
-	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
-// Objects are what a database has, by the names that the archive of a dump gives them.
+// Objects are what a database has, by the names that the archive of a dump gives them, in
+// UTF-8.
 type Objects struct {
-	has   map[selection.Object]bool
-	names map[string]string // of the archive, that its encoding spells otherwise
+	has map[selection.Object]bool
 }
 
 // NewDatabase returns what a database has that was created from template0.
@@ -44,15 +43,10 @@ func (o *Objects) Has(object selection.Object) bool {
 	case "FUNCTION", "PROCEDURE", "AGGREGATE":
 		object.Kind = routineKind
 	}
-	for _, name := range []*string{&object.Schema, &object.Name} {
-		if converted, ok := o.names[*name]; ok {
-			*name = converted
-		}
-	}
 	return o.has[object]
 }
 
-// ReadObjects asks a database for what it has, to compare with the names in archives.
+// ReadObjects asks a database for what it has, to compare with archives that InUTF8 returned.
 func ReadObjects(ctx context.Context, s *server.Server, database string, archives []*dumparchive.TOC) (*Objects, error) {
 	o := &Objects{has: map[selection.Object]bool{}}
 	err := s.With(ctx, database, func(conn *pgx.Conn) error {
@@ -60,64 +54,24 @@ func ReadObjects(ctx context.Context, s *server.Server, database string, archive
 			return err
 		}
 		rows, _ := conn.Query(ctx, listObjects)
-		var object selection.Object
-		_, err := pgx.ForEachRow(rows, []any{&object.Kind, &object.Schema, &object.Name}, func() error {
-			o.has[object] = true
-			return nil
-		})
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[selection.Object])
 		if err != nil {
 			return err
 		}
-		return o.convertNames(ctx, conn, archives)
+		names, err := namesInUTF8(ctx, conn, found, encodingOf(archives))
+		if err != nil {
+			return err
+		}
+		for _, object := range found {
+			object.Schema, object.Name = names(object.Schema), names(object.Name)
+			o.has[object] = true
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking for what the database has: %w", err)
 	}
 	return o, nil
-}
-
-// convertNames learns the names of archives that are not in UTF-8, as our sessions are.
-// What the server cannot convert it cannot have either.
-func (o *Objects) convertNames(ctx context.Context, conn *pgx.Conn, archives []*dumparchive.TOC) error {
-	seen := map[string]bool{}
-	var names [][]byte
-	encoding := ""
-	for _, toc := range archives {
-		e := toc.Find(dumparchive.Encoding)
-		if e == nil {
-			continue
-		}
-		script, err := sqlscript.Parse(e.Defn)
-		if err != nil || script.Encoding == "UTF8" {
-			continue
-		}
-		encoding = script.Encoding
-		for n := range toc.Entries {
-			for _, name := range []string{toc.Entries[n].Namespace, toc.Entries[n].Tag} {
-				if !isASCII(name) && !seen[name] {
-					seen[name] = true
-					names = append(names, []byte(name))
-				}
-			}
-		}
-	}
-	if len(names) == 0 || encoding == "" {
-		return nil
-	}
-	var converted []string
-	err := conn.QueryRow(ctx, `SELECT pg_catalog.array_agg(pg_catalog.convert_from(name, $2) ORDER BY n)
-		FROM ROWS FROM (pg_catalog.unnest($1::bytea[])) WITH ORDINALITY AS u (name, n)`, names, encoding).Scan(&converted)
-	if err != nil {
-		if conn.IsClosed() {
-			return err
-		}
-		return nil //nolint:nilerr // names that do not exist there
-	}
-	o.names = make(map[string]string, len(names))
-	for n, name := range names {
-		o.names[string(name)] = converted[n]
-	}
-	return nil
 }
 
 // listObjects lists what entries of an archive may define, but for what belongs to a
