@@ -20,6 +20,15 @@ var granted = []string{
 	"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE",
 }
 
+// createsGranted reports whether the archive creates what default privileges are for.
+// pg_dump leaves some of it for what follows the rows: a materialized view that is grouped
+// by a primary key, a function whose body needs one.
+func createsGranted(a *archive) bool {
+	return slices.ContainsFunc(a.toc.Entries, func(e dumparchive.Entry) bool {
+		return a.chooses(&e) && (slices.Contains(granted, e.Desc) || len(oidsOf(&e)) > 0)
+	})
+}
+
 // withoutDefaultPrivileges lets no default privileges of the target count for what the
 // archive creates: it has the privileges that differ from PostgreSQL's own defaults, and no
 // word of those that the target's defaults give or take.

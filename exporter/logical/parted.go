@@ -260,7 +260,7 @@ func (d *partedDump) adaptPart(ctx context.Context, p *part) error {
 	if err := p.readTOC(); err != nil {
 		return err
 	}
-	if p.section != recordname.Data || len(largeObjectsIn(p.archive)) == 0 {
+	if !createsGranted(p.archive) {
 		return nil
 	}
 	return d.adaptTo(ctx, d.target, plan, p.archive)

@@ -18,6 +18,8 @@ const closed = `
 	CREATE TABLE shut."it's \ odd" (id int GENERATED ALWAYS AS IDENTITY);
 	CREATE VIEW of_secrets AS SELECT * FROM secrets;
 	CREATE MATERIALIZED VIEW kept AS SELECT * FROM secrets;
+	CREATE MATERIALIZED VIEW grouped AS SELECT id, x FROM secrets GROUP BY id;
+	CREATE FUNCTION of_group() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT x FROM secrets GROUP BY id; END;
 	CREATE FUNCTION tell(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
 	CREATE PROCEDURE act() LANGUAGE sql AS 'SELECT 1';
 	CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int);
