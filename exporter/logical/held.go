@@ -157,8 +157,13 @@ func (d *partedDump) restoreDataInOrder(ctx context.Context, data []*part) error
 		} else {
 			errs = d.loadRowsOf(ctx, data...)
 		}
+		retries := make([]*retry, len(data))
 		for n, p := range data {
-			errs[n] = p.report(d.retryData(ctx, p.archive, d.targetInfo(), &d.loaded, errs[n]))
+			retries[n] = retryOf(p.archive, errs[n])
+		}
+		d.retryAll(ctx, d.targetInfo(), &d.loaded, retries...)
+		for n, p := range data {
+			errs[n] = p.report(retries[n].outcome())
 		}
 		return errors.Join(errs...)
 	})

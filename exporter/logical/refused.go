@@ -10,9 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
-	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
-	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
@@ -53,58 +51,34 @@ func (l *restoreLog) noteRefused(line string) {
 	}
 }
 
-// retryRows restores the rows once more that were refused, as now all other rows are there,
-// and what was built without them. err is what the first time came to.
-func (r *restorer) retryRows(ctx context.Context, a *archive, info conninfo.Info, err error) error {
-	var refused *refusedRows
-	switch {
-	case !errors.As(err, &refused), r.options.ExitOnError, ctx.Err() != nil:
-		return err
-	case a.file == nil:
-		return fmt.Errorf("%w\nhint: if a table's checks read other tables, whose rows came later: jobs=2 keeps the dump in spool_dir, and tries refused rows once more in the end", err)
-	}
-	ids, keys, retryErr := r.refusedEntries(ctx, a, info.ConnectsTo(), refused)
-	if retryErr == nil && len(ids) == 0 {
-		return err
-	}
-	if retryErr == nil {
-		retryErr = r.restoreIDs(ctx, a, info, pgtools.Restore{}, ids)
-	}
-	return refused.outcome(err, retryErr, keys)
-}
-
-// retryData is retryRows where only rows are restored, into tables that may have others.
-func (r *restorer) retryData(ctx context.Context, a *archive, info conninfo.Info, loaded *loadedTables, err error) error {
-	var refused *refusedRows
-	if a.file == nil || !errors.As(err, &refused) || r.options.ExitOnError || ctx.Err() != nil {
-		return r.retryRows(ctx, a, info, err)
-	}
-	tables := map[string]int{}
-	for n := range a.toc.Entries {
-		if a.toc.Entries[n].Desc == tableRows {
-			tables[a.toc.Entries[n].Tag]++
+// refusedIn is what an error says of refused rows, of all runs of pg_restore that it is about;
+// nil if none were refused.
+func refusedIn(err error) *refusedRows {
+	several, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // each level by itself
+	if !ok {
+		if one, ok := err.(*refusedRows); ok { //nolint:errorlint // each level by itself
+			return one
 		}
+		if err = errors.Unwrap(err); err == nil {
+			return nil
+		}
+		return refusedIn(err)
 	}
-	// Which of several tables of a name refused its rows is not known.
-	if slices.ContainsFunc(refused.tables, func(name string) bool { return tables[name] != 1 }) {
-		return err
+	sum := &refusedRows{error: err}
+	for _, each := range several.Unwrap() {
+		one := refusedIn(each)
+		if one == nil {
+			sum.others++
+			continue
+		}
+		sum.tables = append(sum.tables, one.tables...)
+		sum.refreshes += one.refreshes
+		sum.others += one.others
 	}
-	failures, retryErr := r.loadRows(ctx, []*archive{a}, info, loaded, func(e *dumparchive.Entry) bool {
-		return e.Desc == tableRows && slices.Contains(refused.tables, e.Tag)
-	})
-	return refused.outcome(err, errors.Join(retryErr, failures[a]), 0)
-}
-
-// outcome is what has become of err, when keys that failed were restored with the rows.
-func (e *refusedRows) outcome(err, retryErr error, keys int) error {
-	switch {
-	case retryErr != nil:
-		return errors.Join(err, fmt.Errorf("once more, when all other rows were there: %w", retryErr))
-	case e.others > keys:
-		return fmt.Errorf("%w\nthe rows of %s were restored once all other rows were there", err, strings.Join(e.tables, ", "))
-	default:
+	if len(sum.tables) == 0 {
 		return nil
 	}
+	return sum
 }
 
 // refusedEntries are the entries to restore once more: rows of tables that have none, then
@@ -162,40 +136,6 @@ func count(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// keepRefused keeps a part with refused rows for retryRefused.
-func (d *partedDump) keepRefused(p *part, err error) bool {
-	var refused *refusedRows
-	if p.section != recordname.Data || p.file == nil || d.options.ExitOnError || !errors.As(err, &refused) {
-		return false
-	}
-	d.refusedMu.Lock()
-	defer d.refusedMu.Unlock()
-	d.refused = append(d.refused, refusedPart{p, err})
-	return true
-}
-
-// refusedPart is a part with refused rows.
-type refusedPart struct {
-	*part
-	err error
-}
-
-// retryRefused restores the rows once more that were refused, now that all others are there,
-// and acknowledges their parts.
-func (d *partedDump) retryRefused(ctx context.Context) {
-	d.refusedMu.Lock()
-	parts := d.refused
-	d.refused = nil
-	d.refusedMu.Unlock()
-	for _, p := range parts {
-		if d.options.DataOnly {
-			_ = p.report(d.retryData(ctx, p.archive, d.targetInfo(), &d.loaded, p.err))
-			continue
-		}
-		_ = p.report(d.retryRows(ctx, p.archive, d.targetInfo(), p.err))
-	}
 }
 
 // noteChecks finds the tables whose definitions have checks, which may refuse rows.

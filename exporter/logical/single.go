@@ -73,7 +73,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 				return r.restoreRows(ctx, a, d)
 			}
 			err := r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
-			return r.retryRows(ctx, a, d.Info, err)
+			return r.retryRows(ctx, a, d.Info, nil, err)
 		},
 		func() error { return r.analyzeRestored(ctx, d.Name, a) },
 		func() error {
@@ -105,7 +105,7 @@ func (r *restorer) restoreRows(ctx context.Context, a *archive, d *target.Databa
 	return r.inOrder(ctx,
 		func() error {
 			failures, err := r.loadRows(ctx, []*archive{a}, d.Info, &loaded, all)
-			return errors.Join(r.retryData(ctx, a, d.Info, &loaded, failures[a]), err)
+			return errors.Join(r.retryRows(ctx, a, d.Info, &loaded, failures[a]), err)
 		},
 		func() error { return r.checkRows(ctx, d.Name, &loaded) },
 		func() error { return r.refreshViews(ctx, a, d.Info, &loaded) },
