@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/rows"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
@@ -81,47 +82,84 @@ func refusedIn(err error) *refusedRows {
 	return sum
 }
 
-// refusedEntries are the entries to restore once more: rows of tables that have none, then
-// the foreign keys that are missing, and materialized views.
+// refusedEntries are the entries to restore once more: rows of tables that have none, without
+// the triggers that are there by now, then the foreign keys that are missing, and materialized
+// views. They may be new ones in the archive.
 func (r *restorer) refusedEntries(ctx context.Context, a *archive, database string, refused *refusedRows) (ids []int, keys int, err error) {
-	_, _, encoding, err := rowsOf([]*archive{a}, all)
+	data, tables, encoding, err := rowsOf([]*archive{a}, func(e *dumparchive.Entry) bool { return slices.Contains(refused.tables, e.Tag) })
 	if err != nil {
 		return nil, 0, err
 	}
-	var views []int
+	var frames map[int]rows.Frame
+	var missing []int
 	err = r.server.WithSessionIn(ctx, database, &sqlscript.Script{Encoding: encoding}, func(session *server.Session) error {
-		for n := range a.toc.Entries {
-			e := &a.toc.Entries[n]
-			if !a.chooses(e) {
-				continue
-			}
-			var again bool
-			var err error
-			switch {
-			case e.Desc == tableRows && slices.Contains(refused.tables, e.Tag):
-				err = session.Conn().QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM ONLY "+pgx.Identifier{e.Namespace, e.Tag}.Sanitize()+")").Scan(&again)
-			case e.Desc == "FK CONSTRAINT" && refused.others > 0:
-				err = session.Conn().QueryRow(ctx, missingKey, e.Namespace, e.Tag).Scan(&again)
-				keys += count(again)
-			case e.Desc == viewRows:
-				views = append(views, e.DumpID)
-			}
-			if err != nil {
-				return err
-			}
-			if again {
-				ids = append(ids, e.DumpID)
-			}
+		if data, tables, err = emptyTables(ctx, session.Conn(), data, tables); err != nil {
+			return err
 		}
-		return nil
+		if frames, err = rows.Frames(ctx, session.Conn(), tables, false); err != nil {
+			return err
+		}
+		if refused.others > 0 {
+			missing, err = missingKeys(ctx, session.Conn(), a)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("looking for tables that refused their rows: %w", err)
 	}
-	if len(ids) > 0 {
-		ids = append(ids, views...)
+	if len(data)+len(missing) == 0 {
+		return nil, 0, nil
 	}
-	return ids, keys, nil
+	following := missing
+	for n := range a.toc.Entries {
+		if e := &a.toc.Entries[n]; e.Desc == viewRows && a.chooses(e) {
+			following = append(following, e.DumpID)
+		}
+	}
+	changed := false
+	for n := range data {
+		step, framed, err := frameStep(a, data, rows.Step{Tables: []int{n}}, frames)
+		if err != nil {
+			return nil, 0, err
+		}
+		ids, changed = append(ids, step...), changed || framed
+	}
+	if changed {
+		err = a.rewrite(r.files)
+	}
+	return append(ids, following...), len(missing), err
+}
+
+// emptyTables are those among the tables that have no rows.
+func emptyTables(ctx context.Context, conn *pgx.Conn, data []tableData, tables []rows.Table) (ofEmpty []tableData, empty []rows.Table, err error) {
+	for n, t := range tables {
+		var none bool
+		if err := conn.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM ONLY "+pgx.Identifier{t.Schema, t.Name}.Sanitize()+")").Scan(&none); err != nil {
+			return nil, nil, err
+		}
+		if none {
+			ofEmpty, empty = append(ofEmpty, data[n]), append(empty, t)
+		}
+	}
+	return ofEmpty, empty, nil
+}
+
+// missingKeys are the dump IDs of the archive's foreign keys that are missing.
+func missingKeys(ctx context.Context, conn *pgx.Conn, a *archive) (ids []int, err error) {
+	for n := range a.toc.Entries {
+		e := &a.toc.Entries[n]
+		if e.Desc != "FK CONSTRAINT" || !a.chooses(e) {
+			continue
+		}
+		var missing bool
+		if err := conn.QueryRow(ctx, missingKey, e.Namespace, e.Tag).Scan(&missing); err != nil {
+			return nil, err
+		}
+		if missing {
+			ids = append(ids, e.DumpID)
+		}
+	}
+	return ids, nil
 }
 
 // missingKey asks whether a foreign key is missing, of which the tag has the names of table
@@ -130,13 +168,6 @@ const missingKey = `
 	SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 		JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
 		WHERE k.contype = 'f' AND s.nspname = $1 AND c.relname || ' ' || k.conname = $2)`
-
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
 
 // noteChecks finds the tables whose definitions have checks, which may refuse rows.
 func (d *partedDump) noteChecks(toc *dumparchive.TOC) {

@@ -26,7 +26,8 @@ func TestRefusedRows(t *testing.T) {
 		CREATE TABLE a_before (id int CHECK (public.is_chained(id))); INSERT INTO a_before VALUES (1);
 		CREATE TABLE d_always (id int CHECK (public.is_thing(id))); INSERT INTO d_always VALUES (1);
 		CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-		CREATE TRIGGER fires BEFORE UPDATE ON d_always FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TABLE d_always ENABLE ALWAYS TRIGGER fires;
+		CREATE TRIGGER nothing BEFORE INSERT ON a_thing FOR EACH ROW EXECUTE FUNCTION nothing();
+		CREATE TRIGGER fires BEFORE INSERT ON d_always FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TABLE d_always ENABLE ALWAYS TRIGGER fires;
 		CREATE MATERIALIZED VIEW things AS SELECT count(*) FROM a_thing`)
 	const counts = "SELECT (SELECT count(*) FROM a_thing), (SELECT count(*) FROM c_child), (SELECT count(*) FROM a_chain), (SELECT count(*) FROM a_before), (SELECT count(*) FROM d_always)"
 	for _, layout := range []string{"single", "tables"} {
