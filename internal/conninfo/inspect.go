@@ -98,20 +98,25 @@ func inspection(pg *pgconn.PgConn) string {
 // learn is what s says about the sessions that follow.
 func (s state) learn() *facts {
 	f := &facts{encodings: s.encodings, ownRole: s.ownRole}
-	var beyond []string
 	for _, p := range settings.Pinned {
-		v, known := s.values[p.Name]
-		switch {
-		case known && v.allowed:
+		if s.values[p.Name].allowed {
 			f.pinned = append(f.pinned, p)
-		case known && p.Matters && v.setting != p.Value:
-			beyond = append(beyond, p.Name+"="+v.setting)
 		}
 	}
-	if len(beyond) > 0 {
-		slog.Warn("this role's sessions have settings that can change what is saved or restored, and that only a superuser may change: " + strings.Join(beyond, ", "))
+	if beyond := s.beyond(); len(beyond) > 0 {
+		slog.Warn("this role's sessions have settings that can end a backup or a restore, or change what is saved or restored, and that only a superuser may change: " + strings.Join(beyond, ", "))
 	}
 	return f
+}
+
+// beyond are the settings that matter and have another value, which the role may not change.
+func (s state) beyond() (names []string) {
+	for _, p := range settings.Pinned {
+		if v, known := s.values[p.Name]; known && !v.allowed && p.Matters && v.setting != p.Value {
+			names = append(names, p.Name+"="+v.setting)
+		}
+	}
+	return names
 }
 
 // settle makes what was learnt of the server with conn, a session of i, count: for conn

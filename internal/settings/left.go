@@ -28,7 +28,7 @@ var left = []group{
 		backend_flush_after effective_io_concurrency io_combine_limit maintenance_io_concurrency
 		max_parallel_maintenance_workers max_parallel_workers max_parallel_workers_per_gather
 		parallel_leader_participation hash_mem_multiplier logical_decoding_work_mem maintenance_work_mem
-		max_stack_depth temp_buffers vacuum_buffer_usage_limit work_mem temp_file_limit
+		max_stack_depth temp_buffers vacuum_buffer_usage_limit work_mem
 		vacuum_cost_delay vacuum_cost_limit vacuum_cost_page_dirty vacuum_cost_page_hit vacuum_cost_page_miss`},
 	{"which rows are old, which is the server's business", `
 		vacuum_failsafe_age vacuum_freeze_min_age vacuum_freeze_table_age vacuum_max_eager_freeze_failure_rate

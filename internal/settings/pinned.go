@@ -35,6 +35,7 @@ var Pinned = []Setting{
 	{Name: "idle_session_timeout", Value: "0", Since: 14, Matters: true, Walsender: true},
 	{Name: "tcp_user_timeout", Value: "0", Since: 12, Matters: true, Walsender: true},
 	{Name: "exit_on_error", Value: "off", Matters: true, Walsender: true},
+	{Name: "temp_file_limit", Value: "-1", Privileged: true, Matters: true},
 
 	// What a transaction may do.
 	{Name: "default_transaction_read_only", Value: "off", Matters: true},

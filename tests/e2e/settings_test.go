@@ -63,6 +63,7 @@ const roleSettings = `ALTER ROLE postgres SET statement_timeout = '5ms'; ALTER R
 	ALTER ROLE postgres SET idle_session_timeout = '300ms'; ALTER ROLE postgres SET lock_timeout = '1ms';
 	ALTER ROLE postgres SET client_encoding = 'LATIN1'; ALTER ROLE postgres SET array_nulls = off;
 	ALTER ROLE postgres SET transform_null_equals = on; ALTER ROLE postgres SET search_path = evil;
+	ALTER ROLE postgres SET temp_file_limit = 0; ALTER ROLE postgres SET maintenance_work_mem = '1MB'; ALTER ROLE postgres SET work_mem = '64kB';
 	ALTER ROLE postgres SET row_security = on; ALTER ROLE postgres SET DateStyle = 'SQL, DMY'`
 
 // settingsRows are rows whose text depends on a session's settings.
@@ -71,6 +72,7 @@ const settingsRows = `
 	INSERT INTO t VALUES
 		(1, '2026-03-04', '2026-03-04 05:06:07+02', '-1 day +02:03:04', 0.1::float8 + 0.2, '\x00ff5c', 12.34, ARRAY['a', NULL, 'NULL'], '<a/>', 'euro € back\slash ''quote'''),
 		(2, '0044-03-15 BC', 'infinity', '1 mon -2 days', 1e-300, '', -0.05, '{}', 'text only', E'tab\tnew\nline');
+	CREATE TABLE sorted AS SELECT md5(g::text) AS x FROM generate_series(1, 40000) g; CREATE INDEX ON sorted (x);
 	CREATE VIEW v AS SELECT id FROM t WHERE s = 'back\slash';
 	CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.s := 'stamped'; RETURN NEW; END $$;
 	CREATE TRIGGER stamp BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION stamp();
