@@ -28,7 +28,16 @@ type Cluster struct {
 	// were given, whatever the server, a database or a role sets. The encoding is that of
 	// each database.
 	PinnedSettings map[string]string `json:"pinned_settings"`
-	Warnings       []Warning         `json:"warnings"`
+	// AllRolesSettings are those that ALTER ROLE ALL SET gives every role in every database,
+	// which neither pg_dumpall nor pg_dump writes.
+	AllRolesSettings []Setting `json:"all_roles_settings"`
+	Warnings         []Warning `json:"warnings"`
+}
+
+// Setting is a configuration parameter with its value, as the catalogue has it.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // ClusterDatabase is a database of the backup.

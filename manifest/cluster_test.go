@@ -40,7 +40,8 @@ func TestCluster(t *testing.T) {
 	s.Exec(t, "shop", `CREATE SCHEMA app AUTHORIZATION keeper; COMMENT ON SCHEMA app IS 'ours';
 		GRANT USAGE ON SCHEMA app TO reader WITH GRANT OPTION; GRANT USAGE ON SCHEMA app TO PUBLIC;
 		CREATE SCHEMA shut; REVOKE ALL ON SCHEMA shut FROM postgres; DROP SCHEMA public;
-		ALTER DATABASE shop SET lc_monetary = 'C.UTF-8'`)
+		ALTER DATABASE shop SET lc_monetary = 'C.UTF-8'; ALTER ROLE reader SET work_mem = '1MB'; ALTER ROLE ALL IN DATABASE shop SET work_mem = '2MB';
+		ALTER ROLE ALL SET search_path = "$user", 'it''s'; ALTER ROLE ALL SET app.note = 'a=b ü'`)
 	cluster := collectCluster(t, connector{s, "postgres"}, manifest.File{Path: "/00001-shop.dump", Database: "shop"})
 	if len(cluster.Databases) != 1 || len(cluster.Warnings) != 0 || value(cluster.ServerVersionNum)/10000 != s.Major {
 		t.Fatal(asJSON(cluster))
@@ -48,6 +49,7 @@ func TestCluster(t *testing.T) {
 	if cluster.PinnedSettings["datestyle"] != "ISO" {
 		t.Errorf("pinned settings: %v", cluster.PinnedSettings)
 	}
+	same(t, "settings of all roles", cluster.AllRolesSettings, `[{"name":"search_path","value":"\"$user\", \"it's\""},{"name":"app.note","value":"a=b ü"}]`)
 	d := cluster.Databases[0]
 	if d.Path != "/00001-shop.dump" || d.Name != "shop" || value(d.Owner) != "keeper" || value(d.SizeBytes) < 1<<20 ||
 		value(d.Encoding) != "UTF8" || value(d.Collate) != "C" || value(d.LocaleProvider) != "libc" || value(d.LCMonetary) != "C.UTF-8" {

@@ -44,7 +44,7 @@ func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster
 	for _, file := range r.Files {
 		names = append(names, file.Database)
 	}
-	server := collectDatabases(ctx, c, r.Maintenance, names)
+	server, allRoles := collectShared(ctx, c, r.Maintenance, names)
 	infos := make(map[string]DatabaseInfo, len(server.databases))
 	for _, row := range server.databases {
 		infos[row.name] = row.info
@@ -52,6 +52,7 @@ func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster
 	cluster := &Cluster{
 		Version: ClusterVersion, ServerVersion: server.ServerVersion, ServerVersionNum: server.ServerVersionNum,
 		Databases: make([]ClusterDatabase, len(r.Files)), PinnedSettings: map[string]string{},
+		AllRolesSettings: allRoles,
 	}
 	maps.Copy(cluster.PinnedSettings, r.PinnedSettings)
 	found := make([]warnings, len(r.Files))
@@ -80,12 +81,13 @@ func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster
 	return cluster
 }
 
-// collectDatabases asks for what can be seen of every database without a look into it.
-func collectDatabases(ctx context.Context, c Connector, maintenance string, names []string) *server {
+// collectShared asks for what can be seen of every database without a look into it, and for
+// the settings that every role has.
+func collectShared(ctx context.Context, c Connector, maintenance string, names []string) (*server, []Setting) {
 	server := &server{warnings: warnings{scope: "server"}}
 	s := server.connect(ctx, c, maintenance, names)
 	if s == nil {
-		return server
+		return server, nil
 	}
 	defer s.close()
 	server.identity(ctx, s)
@@ -94,7 +96,11 @@ func collectDatabases(ctx context.Context, c Connector, maintenance string, name
 		only = names[0]
 	}
 	server.listDatabases(ctx, s, only)
-	return server
+	allRoles, err := list[Setting](ctx, s, "cluster_settings")
+	if err != nil {
+		server.warnings.add("reading the settings of all roles", err)
+	}
+	return server, allRoles
 }
 
 // collect looks into the database.

@@ -203,7 +203,19 @@ func (e *Exporter) Finish(ctx context.Context) error {
 	defer e.reportUnanalyzed()
 	errs := []error{e.finishParted(ctx), e.checkNames(&e.options), e.checkMissing(&e.options), e.checkAny()}
 	if e.globals != nil && (!e.options.ExitOnError || errors.Join(errs...) == nil) {
-		errs = append(errs, e.globals.Finish(ctx, e.server))
+		errs = append(errs, e.inOrder(ctx,
+			func() error { return e.globals.Finish(ctx, e.server) },
+			func() error { return e.setForAllRoles(ctx) },
+		))
 	}
 	return errors.Join(errs...)
+}
+
+// setForAllRoles restores what every role was given at the source. Where roles that are there
+// stay as they are, so does this.
+func (e *Exporter) setForAllRoles(ctx context.Context) error {
+	if e.cluster == nil || e.options.Globals != options.GlobalsAll {
+		return nil
+	}
+	return globals.SetForAll(ctx, e.server, e.cluster.AllRolesSettings, e.options.ExitOnError)
 }

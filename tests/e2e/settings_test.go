@@ -148,6 +148,40 @@ func TestSettingsMoney(t *testing.T) {
 	}
 }
 
+// allRoles is what ALTER ROLE ALL has set.
+const allRoles = "SELECT string_agg(c, ' ' ORDER BY c) FROM pg_db_role_setting, unnest(setconfig) c WHERE setrole = 0 AND setdatabase = 0"
+
+// What every role was given at the source, every role has, after all else was restored; where
+// globals=missing leaves roles alone, or a library would keep everybody out, it is left out.
+func TestSettingsOfAllRoles(t *testing.T) {
+	t.Parallel()
+	src, dst := harness.Start(t), harness.Start(t)
+	src.Exec(t, "postgres", "CREATE TABLE t (x int); INSERT INTO t VALUES (1)")
+	src.Exec(t, "postgres", `ALTER ROLE ALL SET work_mem = '7MB'; ALTER ROLE ALL SET search_path = "$user", 'it''s "odd"', public;
+		ALTER ROLE ALL SET app.note = 'a=b \ é'; ALTER ROLE ALL SET session_preload_libraries = 'auto_explain'; ALTER ROLE ALL SET default_transaction_read_only = on`)
+	dst.Exec(t, "postgres", "ALTER ROLE ALL SET work_mem = '9MB'; ALTER ROLE ALL SET lock_timeout = '7s'; CREATE DATABASE other")
+	p := harness.NewPlakar(t)
+	p.SourceAdd("src", src.URL("postgres"), src.BinDirOption())
+	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
+	snapshot := p.MustBackup("@src")
+	for _, options := range [][]string{{"globals=missing"}, {"globals=none", "recreate=true"}} {
+		ok(t, p.Restore("@dst", snapshot, flags(options)...))
+		query(t, dst, "postgres", allRoles, "lock_timeout=7s work_mem=9MB")
+	}
+
+	var files = map[string]string{}
+	for _, name := range []string{"00000-cluster.json", "00000-globals.sql", "00001-postgres.dump", "manifest.json"} {
+		files[name] = string(p.Cat(snapshot, "/"+name))
+	}
+	files["00000-cluster.json"] = strings.Replace(files["00000-cluster.json"], "auto_explain", "nosuch", 1)
+	failed(t, fromFiles(t, p, "@dst", files, "-o", "recreate=true"), "session_preload_libraries", "nosuch", "58P01", "no role could connect")
+	want := strings.TrimSpace(src.QueryText(t, "postgres", allRoles))
+	query(t, dst, "postgres", allRoles, "app.note=a=b \\ é default_transaction_read_only=on lock_timeout=7s search_path=\"$user\", \"it's \"\"odd\"\"\", public work_mem=7MB")
+	ok(t, p.Restore("@dst", snapshot, "-o", "recreate=true"))
+	query(t, dst, "postgres", allRoles, strings.Replace(want, "default_transaction_read_only=on", "default_transaction_read_only=on lock_timeout=7s", 1))
+	query(t, dst, "postgres", countT, "1")
+}
+
 // settled is what the rows are in a session whose settings are known.
 func settled(t *testing.T, s *harness.Server) string {
 	t.Helper()
