@@ -108,7 +108,11 @@ func (e *Exporter) missingParts(d *partedDump) (missing []string) {
 // replace lets the new database take the place of the old one, if there is one to be replaced, when all
 // of its parts are there. Which these are is known only now.
 func (d *partedDump) replace(ctx context.Context, missing bool) error {
-	if d.prepared == nil || d.prepared.Replacement == nil {
+	if d.prepared == nil {
+		return nil
+	}
+	if d.prepared.Replacement == nil {
+		d.libraries.add(d.prepared, nil)
 		return nil
 	}
 	var err error
@@ -119,6 +123,7 @@ func (d *partedDump) replace(ctx context.Context, missing bool) error {
 		err = errors.New("not all of it could be restored")
 	}
 	err = conclude(ctx, d.prepared, err)
+	d.libraries.add(d.prepared, err)
 	d.prepared = nil
 	return err
 }

@@ -202,19 +202,31 @@ func (e *Exporter) Finish(ctx context.Context) error {
 	}
 	defer e.reportUnanalyzed()
 	errs := []error{e.finishParted(ctx), e.checkNames(&e.options), e.checkMissing(&e.options), e.checkAny()}
-	if e.globals != nil && (!e.options.ExitOnError || errors.Join(errs...) == nil) {
-		errs = append(errs, e.inOrder(ctx,
-			func() error { return e.globals.Finish(ctx, e.server) },
-			func() error { return e.setForAllRoles(ctx) },
-		))
+	if !e.options.ExitOnError || errors.Join(errs...) == nil {
+		errs = append(errs, e.finishSettings(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// finishSettings restores settings that would count for our own sessions. Each may keep them out.
+func (e *Exporter) finishSettings(ctx context.Context) error {
+	return e.inOrder(ctx,
+		func() error { return e.restoreLibraries(ctx, false) },
+		func() error { return e.setForAllRoles(ctx) },
+		func() error {
+			if e.globals == nil {
+				return nil
+			}
+			return e.globals.Finish(ctx, e.server)
+		},
+		func() error { return e.restoreLibraries(ctx, true) },
+	)
 }
 
 // setForAllRoles restores what every role was given at the source. Where roles that are there
 // stay as they are, so does this.
 func (e *Exporter) setForAllRoles(ctx context.Context) error {
-	if e.cluster == nil || e.options.Globals != options.GlobalsAll {
+	if e.cluster == nil || e.globals == nil || e.options.Globals != options.GlobalsAll {
 		return nil
 	}
 	return globals.SetForAll(ctx, e.server, e.cluster.AllRolesSettings, e.options.ExitOnError)

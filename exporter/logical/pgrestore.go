@@ -70,6 +70,9 @@ func (r *restorer) explain(err error, a *archive, log *restoreLog) error {
 	if err != nil {
 		err = r.explainMissing(err, log)
 	}
+	if err != nil && log.noLibrary {
+		err = fmt.Errorf("%w\nhint: %s", err, conninfo.LibraryHint)
+	}
 	if err != nil && a.newerThan(r.server.Major) {
 		err = fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, r.server.Version)
 	}

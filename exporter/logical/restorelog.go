@@ -28,6 +28,8 @@ type restoreLog struct {
 	refreshes int      // of materialized views, that failed
 	followers int      // failures that others brought about
 
+	noLibrary bool // a session could not begin, for want of a library
+
 	settings        int  // how often pg_restore itself sets what the server does not know: it counts that as errors
 	unknownSettings int  // statements of these that were seen to fail
 	failures        int  // other failures that were seen
@@ -42,6 +44,7 @@ func (l *restoreLog) add(line string) {
 	message, ours := trimPrefix(line)
 	l.noteLookup(line)
 	l.noteRefused(line)
+	l.noLibrary = l.noLibrary || strings.Contains(line, `FATAL:  could not access file "`)
 	switch text, command := strings.CutPrefix(line, "Command was: "); {
 	case ours:
 		l.command = false

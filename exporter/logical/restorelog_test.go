@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
@@ -29,6 +31,23 @@ func TestRestoreLog(t *testing.T) {
 	for _, want := range []string{"CREATE TABLE public.t", `relation "t" already exists`, "errors ignored on restore: 2"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q lacks %q", text, want)
+		}
+	}
+}
+
+// A session that cannot begin for want of a library has a hint.
+func TestMissingLibrary(t *testing.T) {
+	r := &restorer{server: new(server.Server)}
+	a := newArchive("x", nil)
+	a.toc = new(dumparchive.TOC)
+	for line, want := range map[string]bool{
+		`pg_restore: error: connection to server at "127.0.0.1", port 5432 failed: FATAL:  could not access file "nosuch": No such file or directory`: true,
+		`pg_restore: error: could not execute query: ERROR:  could not access file "$libdir/postgis": No such file or directory`:                      false,
+	} {
+		var log restoreLog
+		log.add(line)
+		if err := r.explain(log.result(errStopped), a, &log); strings.Contains(err.Error(), "hint: a library that session_preload_libraries") != want {
+			t.Errorf("%s: %v", line, err)
 		}
 	}
 }

@@ -29,6 +29,8 @@ type restorer struct {
 	globals *globals.Globals  // nil before they arrived, and if none are to be restored
 	tasks   *scheduler
 
+	libraries libraries // restored in the end
+
 	// asReplica are the settings that rows are loaded with where only rows are; nil if the
 	// role may not set them.
 	asReplica map[string]string

@@ -84,7 +84,9 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 		},
 	)
 	stopProgress()
-	return conclude(ctx, d, errors.Join(needsErr, err))
+	err = conclude(ctx, d, errors.Join(needsErr, err))
+	r.libraries.add(d, err)
+	return err
 }
 
 // conclude lets a new database take the place of the old one, or says that it does not, if there is

@@ -105,6 +105,9 @@ func (i Info) Config(ctx context.Context) (*pgx.ConnConfig, error) {
 	return cfg, nil
 }
 
+// LibraryHint is what helps where a session cannot load a library that it has to.
+const LibraryHint = "a library that session_preload_libraries or local_preload_libraries names for this database or role cannot be loaded: install it, ALTER DATABASE or ALTER ROLE ... RESET the setting, or, as a superuser, connect with ?options=-c%20session_preload_libraries= in the URI; that library may be what hides data from other roles"
+
 // Connect opens a connection to the named database.
 func (i Info) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	i = i.WithDatabase(database)
@@ -116,7 +119,7 @@ func (i Info) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	if err != nil {
 		err = fmt.Errorf("connecting to database %q at %s: %w", database, i.Origin(), reason(err))
 		if isCode(err, pgerrcode.UndefinedFile) {
-			err = fmt.Errorf("%w\nhint: a library that session_preload_libraries or local_preload_libraries names for this database or role cannot be loaded: install it, ALTER DATABASE or ALTER ROLE ... RESET the setting, or, as a superuser, connect with ?options=-c%%20session_preload_libraries= in the URI; that library may be what hides data from other roles", err)
+			err = fmt.Errorf("%w\nhint: %s", err, LibraryHint)
 		}
 		return nil, err
 	}

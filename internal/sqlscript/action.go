@@ -44,6 +44,8 @@ type Action struct {
 	Grantor string
 	// Database is that of ALTER ROLE ... IN DATABASE ... SET.
 	Database string
+	// Setting is the configuration parameter of Configure, "all" for RESET ALL.
+	Setting string
 	// Tablespace is that of CREATE DATABASE, "" if that is not said.
 	Tablespace string
 
@@ -155,7 +157,7 @@ func (a *Action) alter(r *reader) {
 	case a.Class != Tablespace && (r.keyword("SET") || r.keyword("RESET")):
 		// ALTER DATABASE ... SET TABLESPACE moves it.
 		if a.Class != Unknown && !r.peek().is("TABLESPACE") {
-			a.Verb = Configure
+			a.Verb, a.Setting = Configure, r.name().Text
 		}
 	case r.keyword("OWNER") && r.keyword("TO"):
 		a.Roles = r.names()

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -180,6 +181,47 @@ func TestSettingsOfAllRoles(t *testing.T) {
 	ok(t, p.Restore("@dst", snapshot, "-o", "recreate=true"))
 	query(t, dst, "postgres", allRoles, strings.Replace(want, "default_transaction_read_only=on", "default_transaction_read_only=on lock_timeout=7s", 1))
 	query(t, dst, "postgres", countT, "1")
+}
+
+// A library that the target lacks, for the sessions of a database, costs no row: its setting
+// comes last, and the error says what it means. That of the database that others are made
+// through keeps none of them away.
+func TestMissingPreloadLibraries(t *testing.T) {
+	t.Parallel()
+	src := harness.Start(t)
+	for _, db := range []string{"shop", "zoo"} {
+		src.Exec(t, "postgres", "CREATE DATABASE "+db)
+		src.Exec(t, db, "CREATE TABLE t (x int); INSERT INTO t VALUES (1)")
+	}
+	src.Exec(t, "postgres", `ALTER ROLE postgres IN DATABASE zoo SET local_preload_libraries = 'nosuch_either';
+		ALTER DATABASE shop SET session_preload_libraries = 'auto_explain', 'nosuch'; ALTER DATABASE shop SET work_mem = '7MB'; ALTER DATABASE postgres SET session_preload_libraries = 'nosuch'`)
+	p := harness.NewPlakar(t)
+	const without = "?options=-csession_preload_libraries=%20-clocal_preload_libraries="
+	dst := harness.Start(t)
+	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
+	p.DestinationAdd("careful", dst.URL("")+without, dst.BinDirOption())
+	snapshots := map[string]string{}
+	for _, layout := range []string{"single", "tables"} {
+		p.SourceAdd(layout, src.URL("")+without, "layout="+layout, src.BinDirOption())
+		snapshots[layout] = p.MustBackup("@" + layout)
+	}
+	for n, c := range []struct{ to, layout string }{{"dst", "single"}, {"careful", "tables"}, {"careful", "single"}} {
+		result := p.Restore("@"+c.to, snapshots[c.layout], "-o", "recreate=true", "-o", "jobs=2")
+		if n == 0 {
+			failed(t, result, `database "shop" load`, `database "zoo" load`, `database "postgres" load`, `"nosuch"`, "hint: a library that session_preload_libraries")
+		} else {
+			ok(t, result)
+		}
+		conn := dst.ConnectWith(t, "shop", "-c session_preload_libraries=")
+		var got string
+		err := conn.QueryRow(t.Context(), `SELECT string_agg(d.datname || ' ' || s.setrole::text || ' ' || c, '; ' ORDER BY d.datname, c) || (SELECT '; rows ' || count(*) FROM t)
+			FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c`).Scan(&got)
+		want := "postgres 0 session_preload_libraries=nosuch; shop 0 session_preload_libraries=auto_explain, nosuch; shop 0 work_mem=7MB; zoo 10 local_preload_libraries=nosuch_either; rows 1"
+		if err = errors.Join(err, conn.Close(t.Context())); err != nil || got != want {
+			t.Errorf("%s, %s: %q, want %q, %v", c.to, c.layout, got, want, err)
+		}
+	}
+	failed(t, p.Run("destination", "ping", "dst"), "hint: a library that session_preload_libraries")
 }
 
 // settled is what the rows are in a session whose settings are known.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -180,7 +181,7 @@ func (r *Replacement) byHand(name, what string) string {
 		"ALTER DATABASE " + ident(r.name) + " RENAME TO " + ident(name),
 		"COMMENT ON DATABASE " + ident(name) + " IS NULL",
 	}
-	for _, statement := range r.properties.rest {
+	for _, statement := range slices.Concat(r.properties.rest, r.properties.libraries) {
 		sql = append(sql, strings.TrimSuffix(strings.TrimSpace(statement.ForDatabase(ident(name)).SQL), ";"))
 	}
 	return fmt.Sprintf("\nhint: the new one, which is %s, is called %q; to exchange them by hand: %s;%s", what, r.name, strings.Join(sql, "; "), r.disabledHint())

@@ -27,6 +27,14 @@ type Database struct {
 	Replacement *Replacement
 }
 
+// LastName is the name that it has, or will have when it has taken the place of another one.
+func (d *Database) LastName() string {
+	if d.Replacement != nil {
+		return d.Replacement.old.name
+	}
+	return d.Name
+}
+
 // Dump is a dump, or the first part of one.
 type Dump struct {
 	TOC      *dumparchive.TOC

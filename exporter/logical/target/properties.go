@@ -26,6 +26,9 @@ type Properties struct {
 	create   sqlscript.Statement   // CREATE DATABASE ...
 	settings []sqlscript.Statement // ALTER DATABASE ... SET, ALTER ROLE ... IN DATABASE: the rows may depend on them
 	rest     []sqlscript.Statement // owner, limits, privileges, comment
+	// libraries are settings of what sessions load when they begin. No row depends on them,
+	// and a library that the server lacks keeps everybody out.
+	libraries []sqlscript.Statement
 }
 
 // ReadProperties reads them from a table of contents.
@@ -46,6 +49,8 @@ func ReadProperties(toc *dumparchive.TOC, o *options.Export) (Properties, error)
 		case action.Verb == sqlscript.Create && p.name == "":
 			p.name, p.create = name, statement
 		case name != p.name:
+		case action.Verb == sqlscript.Configure && loads(action.Setting):
+			p.libraries = append(p.libraries, statement)
 		case action.Verb == sqlscript.Configure:
 			p.settings = append(p.settings, statement)
 		default:
@@ -57,6 +62,11 @@ func ReadProperties(toc *dumparchive.TOC, o *options.Export) (Properties, error)
 	}
 	p.create = withPlaces(p.create, o)
 	return p, nil
+}
+
+// loads reports whether a setting names libraries for sessions to load.
+func loads(setting string) bool {
+	return strings.EqualFold(setting, "session_preload_libraries") || strings.EqualFold(setting, "local_preload_libraries")
 }
 
 // withPlaces returns CREATE DATABASE with the locale and the tablespace that the options say.
@@ -144,6 +154,22 @@ func (p *Properties) RestoreSettings(ctx context.Context, s *server.Server, targ
 // them, and a connection limit may keep the restore out.
 func (p *Properties) RestoreRest(ctx context.Context, s *server.Server, target string, exitOnError bool) error {
 	return p.run(ctx, s, p.rest, target, exitOnError)
+}
+
+// HasLibraries reports whether there is something for RestoreLibraries to do.
+func (p *Properties) HasLibraries() bool { return len(p.libraries) > 0 }
+
+// RestoreLibraries restores which libraries the sessions load, when nothing else is to be restored
+// any more, and tries whether one is missing, so that nobody can connect to the database.
+func (p *Properties) RestoreLibraries(ctx context.Context, s *server.Server, target string, exitOnError bool) error {
+	if err := p.run(ctx, s, p.libraries, target, exitOnError); err != nil {
+		return err
+	}
+	err := s.With(ctx, target, func(*pgx.Conn) error { return nil })
+	if server.Code(err) != pgerrcode.UndefinedFile {
+		return nil //nolint:nilerr // this role may be kept out for other reasons
+	}
+	return err
 }
 
 // GiveAway gives the database that is called target to its owner before anything is in it, for a role that

@@ -22,6 +22,8 @@ func contents() *dumparchive.TOC {
 		{Desc: "COMMENT", Tag: "TABLE t", Defn: "COMMENT ON TABLE t IS 'DATABASE';"},
 		{Desc: "DATABASE PROPERTIES", Tag: `a "b"`, Defn: `ALTER DATABASE "a ""b""" SET x TO 'ON DATABASE y';` + "\n" +
 			`ALTER ROLE "IN DATABASE q" IN DATABASE "a ""b""" SET x TO 'y;';` + "\n" + `ALTER DATABASE "a ""b""" CONNECTION LIMIT = 3;` + "\n" +
+			`ALTER DATABASE "a ""b""" SET session_preload_libraries TO 'x', 'y';` + "\n" +
+			`ALTER ROLE q IN DATABASE "a ""b""" SET "Local_Preload_Libraries" TO 'z';` + "\n" +
 			"DROP DATABASE other;\nALTER DATABASE other SET x TO 1;\n"},
 		{Desc: "ACL", Tag: `DATABASE "a ""b"""`, Defn: `GRANT CONNECT ON DATABASE "a ""b""" TO bob;` + "\nGRANT CONNECT ON DATABASE other TO bob;\n"},
 		{Desc: "TABLE", Tag: "t", Defn: "CREATE TABLE t ();", Owner: "bob"},
@@ -47,6 +49,9 @@ func TestReadProperties(t *testing.T) {
 	}{
 		"create":   {[]sqlscript.Statement{p.create}, []string{`CREATE DATABASE "n""ew" WITH TEMPLATE = template0 ENCODING =  E'UTF8' LOCALE =  E'C'`}},
 		"settings": {p.settings, []string{`ALTER DATABASE "n""ew" SET x TO  E'ON DATABASE y'`, `ALTER ROLE "IN DATABASE q" IN DATABASE "n""ew" SET x TO  E'y;'`}},
+		"libraries": {p.libraries, []string{
+			`ALTER DATABASE "n""ew" SET session_preload_libraries TO  E'x',  E'y'`, `ALTER ROLE q IN DATABASE "n""ew" SET "Local_Preload_Libraries" TO  E'z'`,
+		}},
 		"rest": {p.rest, []string{
 			`ALTER DATABASE "n""ew" OWNER TO "DATABASE z"`, "COMMENT ON DATABASE \"n\"\"ew\" IS  E'one\ntwo \\\\ DATABASE y'",
 			`ALTER DATABASE "n""ew" CONNECTION LIMIT = 3`, `GRANT CONNECT ON DATABASE "n""ew" TO bob`,
