@@ -183,7 +183,7 @@ func (g *Globals) chooseLocked(restorers []string) []sqlscript.Statement {
 
 // reduced is the statement, less powers over everything if a part is restored.
 func (g *Globals) reduced(s sqlscript.Statement, a sqlscript.Action) sqlscript.Statement {
-	if a.Class != sqlscript.Role || a.Verb != sqlscript.Alter || !g.options.Missing || !g.options.Selected {
+	if a.Class != sqlscript.Role || a.Verb != sqlscript.Alter && a.Verb != sqlscript.Create || !g.options.Missing || !g.options.Selected {
 		return s
 	}
 	reduced, powers := s.WithoutPowers()

@@ -122,6 +122,24 @@ func TestChooseNeeded(t *testing.T) {
 	}
 }
 
+// Nor does a role get powers by the statement that creates it, which pg_dumpall does not write so.
+func TestReduceCreate(t *testing.T) {
+	for _, c := range []struct {
+		selected bool
+		want     string
+	}{{true, "CREATE ROLE boss LOGIN  "}, {false, "CREATE ROLE boss LOGIN SUPERUSER BYPASSRLS"}} {
+		g, err := Read(strings.NewReader("CREATE ROLE boss LOGIN SUPERUSER BYPASSRLS;"+scriptEnd+"\n"), Options{Missing: true, Selected: c.selected})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.there = &Needs{}
+		g.needed.Roles["boss"] = true
+		if diff := cmp.Diff([]string{c.want}, texts(g.chooseLocked([]string{"me"}))); diff != "" {
+			t.Errorf("selected %t: -want +got\n%s", c.selected, diff)
+		}
+	}
+}
+
 func TestRead(t *testing.T) {
 	for content, want := range map[string]string{
 		"":                                      "their end is missing",
