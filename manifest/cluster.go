@@ -51,6 +51,9 @@ type ClusterDatabase struct {
 	// Schemas are all but the system's, whatever the backup selects; nil when the
 	// database could not be looked into.
 	Schemas []ClusterSchema `json:"schemas"`
+	// Extensions are the names of all, also of those that no dump has as a new database has
+	// them; nil when the database could not be looked into.
+	Extensions []string `json:"extensions"`
 }
 
 // ClusterSchema is a schema (namespace) of a database.

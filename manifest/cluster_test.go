@@ -40,6 +40,7 @@ func TestCluster(t *testing.T) {
 	s.Exec(t, "shop", `CREATE SCHEMA app AUTHORIZATION keeper; COMMENT ON SCHEMA app IS 'ours';
 		GRANT USAGE ON SCHEMA app TO reader WITH GRANT OPTION; GRANT USAGE ON SCHEMA app TO PUBLIC;
 		CREATE SCHEMA shut; REVOKE ALL ON SCHEMA shut FROM postgres; DROP SCHEMA public;
+		DROP EXTENSION plpgsql; CREATE EXTENSION unaccent SCHEMA app;
 		ALTER DATABASE shop SET lc_monetary = 'C.UTF-8'; ALTER ROLE reader SET work_mem = '1MB'; ALTER ROLE ALL IN DATABASE shop SET work_mem = '2MB';
 		ALTER ROLE ALL SET search_path = "$user", 'it''s'; ALTER ROLE ALL SET app.note = 'a=b ü'`)
 	cluster := collectCluster(t, connector{s, "postgres"}, manifest.File{Path: "/00001-shop.dump", Database: "shop"})
@@ -62,11 +63,13 @@ func TestCluster(t *testing.T) {
 		`{"grantee":"public","grantor":"keeper","privilege":"USAGE","grantable":false}],"comment":"ours","extension":null},`+
 		`{"name":"shut","owner":"postgres","grants":[],"comment":null,"extension":null}]`)
 
+	same(t, "extensions", d.Extensions, `["unaccent"]`)
+
 	// What a role may not see is missing, and said.
 	s.Exec(t, "postgres", `REVOKE CONNECT ON DATABASE other FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_database_size(oid) FROM PUBLIC`)
 	cluster = collectCluster(t, connector{s, "beside"},
 		manifest.File{Path: "/00001-other.dump", Database: "other"}, manifest.File{Path: "/00002-shop.dump", Database: "shop"})
-	if other := cluster.Databases[0]; other.Schemas != nil || other.SizeBytes != nil || other.Owner == nil {
+	if other := cluster.Databases[0]; other.Schemas != nil || other.Extensions != nil || other.SizeBytes != nil || other.Owner == nil {
 		t.Errorf("other: %s", asJSON(other))
 	}
 	if len(cluster.Databases[1].Schemas) != 2 {

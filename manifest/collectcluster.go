@@ -122,4 +122,13 @@ func (d *ClusterDatabase) collect(ctx context.Context, c Connector, name string,
 	if d.Schemas, err = list[ClusterSchema](ctx, s, "cluster_schemas"); err != nil {
 		w.add("reading schemas", err)
 	}
+	extensions, err := list[Extension](ctx, s, "extensions")
+	if err != nil {
+		w.add("reading extensions", err)
+		return
+	}
+	d.Extensions = []string{}
+	for _, e := range extensions {
+		d.Extensions = append(d.Extensions, e.Name)
+	}
 }

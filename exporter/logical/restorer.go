@@ -61,6 +61,12 @@ func (r *restorer) lacksPublic(database string) bool {
 	return d != nil && d.Schemas != nil && !slices.ContainsFunc(d.Schemas, func(s manifest.ClusterSchema) bool { return s.Name == "public" })
 }
 
+// lacksPlpgsql is lacksPublic for the extension plpgsql.
+func (r *restorer) lacksPlpgsql(database string) bool {
+	d := r.described(database)
+	return d != nil && d.Extensions != nil && !slices.Contains(d.Extensions, "plpgsql")
+}
+
 // sizeOf is how many bytes the database took, 0 if the snapshot does not say.
 func (r *restorer) sizeOf(database string) int64 {
 	if d := r.described(database); d != nil && d.SizeBytes != nil {

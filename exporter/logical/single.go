@@ -127,7 +127,10 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if _, err := r.toolsFor(ctx, a); err != nil {
 		return nil, nil, err
 	}
-	dump := target.Dump{TOC: a.toc, Database: a.database, Parted: a.parted, NoPublic: r.lacksPublic(a.database), Size: r.sizeOf(a.database)}
+	dump := target.Dump{
+		TOC: a.toc, Database: a.database, Parted: a.parted, Size: r.sizeOf(a.database),
+		NoPublic: r.lacksPublic(a.database), NoPlpgsql: r.lacksPlpgsql(a.database),
+	}
 	if !a.parted {
 		var into place
 		if into.name, into.exists, err = target.Locate(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {

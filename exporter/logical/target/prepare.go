@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"unicode"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
@@ -40,7 +42,9 @@ type Dump struct {
 	TOC      *dumparchive.TOC
 	Database string // that it was made of
 	Parted   bool   // it has several files
-	NoPublic bool   // its database had no schema public
+
+	NoPublic  bool // its database had no schema public
+	NoPlpgsql bool // nor the extension plpgsql
 
 	Roles, Tablespaces map[string]bool // that it needs, in its encoding
 	Size               int64           // of the database that was saved, in bytes; 0: not known
@@ -78,10 +82,7 @@ func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump
 	if err := d.Properties.GiveAway(ctx, s, d.Name); err != nil {
 		return d, fmt.Errorf("giving it to its owner: %w", err)
 	}
-	if dump.NoPublic {
-		return d, dropPublic(ctx, s, d.Name)
-	}
-	return d, nil
+	return d, dropAbsent(ctx, s, d.Name, dump)
 }
 
 // Locate returns the name of the database that the dump goes into, in the bytes that the
@@ -188,12 +189,27 @@ func hasTables(ctx context.Context, s *server.Server, name string) (found bool, 
 	return found, nil
 }
 
-// dropPublic drops the schema public, which template0 has and the dump does not. What would
-// be in it does not exist yet.
-func dropPublic(ctx context.Context, s *server.Server, database string) error {
+// dropAbsent drops what template0 has and the database that was saved had not. What would be in
+// it does not exist yet.
+func dropAbsent(ctx context.Context, s *server.Server, database string, dump Dump) error {
+	if !dump.NoPublic && !dump.NoPlpgsql {
+		return nil
+	}
 	return s.With(ctx, database, func(conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, "DROP SCHEMA IF EXISTS public"); err != nil {
-			return fmt.Errorf("dropping schema public, which the database did not have: %w", err)
+		if dump.NoPublic {
+			if _, err := conn.Exec(ctx, "DROP SCHEMA IF EXISTS public"); err != nil {
+				return fmt.Errorf("dropping schema public, which the database did not have: %w", err)
+			}
+		}
+		if !dump.NoPlpgsql {
+			return nil
+		}
+		_, err := conn.Exec(ctx, "DROP EXTENSION IF EXISTS plpgsql")
+		switch {
+		case server.Code(err) == pgerrcode.InsufficientPrivilege: // it belongs to the first superuser
+			slog.Warn(fmt.Sprintf("database %q has the extension plpgsql, which the one that was saved had not: only a superuser may drop it", database))
+		case err != nil:
+			return fmt.Errorf("dropping extension plpgsql, which the database did not have: %w", err)
 		}
 		return nil
 	})
