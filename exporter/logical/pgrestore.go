@@ -28,14 +28,14 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 	if err := r.writeSearchPath(ctx, a); err != nil {
 		return err
 	}
-	if err := r.dropSubscriptions(ctx, a, info, what); err != nil {
-		return err
-	}
 	if r.options.DataOnly {
 		info = info.WithSettings(r.asReplica)
 	}
 	env, err := info.Env(ctx)
 	if err != nil {
+		return err
+	}
+	if err := r.dropSubscriptions(ctx, a, info, what); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)

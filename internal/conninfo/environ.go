@@ -46,8 +46,12 @@ func variables() map[string]string {
 }
 
 // Env is the whole environment for a client tool, with the password for
-// connections it makes now. It must not be logged.
+// connections it makes now. It must not be logged. It is refused where the tool could not work: see
+// CheckTools.
 func (i Info) Env(ctx context.Context) ([]string, error) {
+	if err := i.CheckTools(ctx); err != nil {
+		return nil, err
+	}
 	password, err := i.currentPassword(ctx)
 	if err != nil {
 		return nil, err

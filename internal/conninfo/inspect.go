@@ -23,8 +23,8 @@ type value struct {
 // state is what a session tells of itself and its server.
 type state struct {
 	backend   string // process id, of the server behind a pooler
-	role      bool   // the session acts as another role than the login
 	values    map[string]value
+	noted     map[string]string // by ALTER DATABASE and ALTER ROLE, for new sessions of the login in the database
 	encodings map[string]string
 	ownRole   map[string]bool
 }
@@ -32,10 +32,10 @@ type state struct {
 // inspect asks a session in one round trip and one transaction, and leaves nothing set:
 // a pooler may give the next client the same session of the server.
 func inspect(ctx context.Context, conn *pgx.Conn) (state, error) {
-	s := state{values: make(map[string]value), encodings: make(map[string]string), ownRole: make(map[string]bool)}
+	s := state{values: make(map[string]value), noted: make(map[string]string), encodings: make(map[string]string), ownRole: make(map[string]bool)}
 	results, err := conn.PgConn().Exec(ctx, inspection(conn.PgConn())).ReadAll()
-	if err == nil && len(results) != 5 {
-		err = fmt.Errorf("%d answers to 5 questions", len(results))
+	if err == nil && len(results) != questions {
+		err = fmt.Errorf("%d answers to %d questions", len(results), questions)
 	}
 	if err != nil {
 		return s, fmt.Errorf("asking the server for its settings: %w", err)
@@ -49,7 +49,10 @@ func inspect(ctx context.Context, conn *pgx.Conn) (state, error) {
 			add(row)
 		}
 	}
-	rows(1, func(row []string) { s.backend, s.role = row[0], row[1] == "t" })
+	rows(1, func(row []string) {
+		s.backend = row[0]
+		s.values[settings.Role.Name] = value{setting: row[1], allowed: true}
+	})
 	rows(2, func(row []string) { s.values[row[0]] = value{setting: row[1], allowed: row[2] == "t"} })
 	rows(0, func(row []string) {
 		// What they were before the questions.
@@ -61,8 +64,12 @@ func inspect(ctx context.Context, conn *pgx.Conn) (state, error) {
 	})
 	rows(3, func(row []string) { s.encodings[row[0]] = row[1] })
 	rows(4, func(row []string) { s.ownRole[row[0]] = true })
+	rows(5, func(row []string) { s.noted[row[0]] = row[1] }) // the last one counts
 	return s, nil
 }
+
+// questions is how many there are in an inspection.
+const questions = 6
 
 // inspection is the questions of inspect. They are a transaction of their own.
 func inspection(pg *pgconn.PgConn) string {
@@ -86,13 +93,18 @@ func inspection(pg *pgconn.PgConn) string {
 		allowed += " OR pg_catalog.has_parameter_privilege(session_user, name, 'SET')"
 	}
 	return "SELECT " + strings.Join(local, ", ") + `;
-		SELECT pg_catalog.pg_backend_pid(), session_user <> current_user;
+		SELECT pg_catalog.pg_backend_pid(), CASE WHEN session_user = current_user THEN 'none' ELSE current_user END;
 		SELECT name, setting, ` + allowed + ` FROM pg_catalog.pg_settings WHERE name IN (` + strings.Join(names, ", ") + `);
 		SELECT datname, pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database;
 		SELECT coalesce(d.datname, '') FROM pg_catalog.pg_db_role_setting s
 			JOIN pg_catalog.pg_roles r ON r.oid = s.setrole AND r.rolname = session_user
 			LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-			WHERE EXISTS (SELECT FROM pg_catalog.unnest(s.setconfig) c WHERE c LIKE 'role=%')`
+			WHERE EXISTS (SELECT FROM pg_catalog.unnest(s.setconfig) c WHERE c LIKE 'role=%');
+		SELECT pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)
+			FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
+			WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+				AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
+			ORDER BY s.setrole <> 0, s.setdatabase <> 0`
 }
 
 // learn is what s says about the sessions that follow.
@@ -129,19 +141,19 @@ func (i Info) settle(ctx context.Context, conn *pgx.Conn) (Info, *pgx.Conn, erro
 	if err != nil {
 		return fail(err)
 	}
-	pooled := s.backend != fmt.Sprint(conn.PgConn().PID())
-	if pooled {
+	if pooled := s.backend != fmt.Sprint(conn.PgConn().PID()); pooled {
 		if err := i.checkPooler(ctx, conn, s); err != nil {
 			return fail(err)
 		}
 	}
-	if pooled && len(differing(i.pinned(), s.values, false)) > 0 {
+	// Those of the options have not arrived, whatever is in between.
+	if len(differing(i.pinned(), s.values, false)) > 0 {
 		i = i.withoutOptions()
 	}
 	i.facts = s.learn()
 	if i.noOptions {
-		if names := differing(i.pinned(), s.values, true); len(names) > 0 {
-			return fail(i.keepsSettings(names))
+		if err := i.checkKept(s); err != nil {
+			return fail(err)
 		}
 	}
 	if !i.noOptions && !i.unsettled(s) {
@@ -158,7 +170,7 @@ func (i Info) settle(ctx context.Context, conn *pgx.Conn) (Info, *pgx.Conn, erro
 // unsettled reports whether the session that told s lacks what others are given.
 func (i Info) unsettled(s state) bool {
 	for _, p := range i.pinned() {
-		if v := s.values[p.Name]; p.Name == "role" && s.role || p.Name != "role" && v.setting != p.Value {
+		if s.values[p.Name].setting != p.Value {
 			return true
 		}
 	}

@@ -23,14 +23,14 @@ const (
 type poolerError struct{ origin, why, hint string }
 
 func (e *poolerError) Error() string {
-	return fmt.Sprintf("at %s answers a connection pooler, %s\nhint: %s", e.origin, e.why, e.hint)
+	return fmt.Sprintf("at %s answers a connection pooler%s\nhint: %s", e.origin, e.why, e.hint)
 }
 
 // transactionMode is the error for a pooler that gives each transaction another session.
 func (i Info) transactionMode() error {
 	return &poolerError{
 		i.Origin(),
-		"in whose mode (PgBouncer: pool_mode=transaction or statement) every transaction may have another session of the server: pg_dump and pg_restore need one session from their beginning to their end, and what they set in it would stay behind for the application",
+		", in whose mode (PgBouncer: pool_mode=transaction or statement) every transaction may have another session of the server: pg_dump and pg_restore need one session from their beginning to their end, and what they set in it would stay behind for the application",
 		"connect to PostgreSQL itself, or to a pool with pool_mode=session",
 	}
 }
@@ -40,8 +40,8 @@ func (i Info) transactionMode() error {
 func (i Info) keepsSettings(names []string) error {
 	return &poolerError{
 		i.Origin(),
-		"which does not pass on the settings that pg_dump and pg_restore need in place of these of the role, the database or the server: " + strings.Join(names, ", "),
-		"connect to PostgreSQL itself, or reset them for this role (ALTER ROLE ... SET)",
+		fmt.Sprintf(", or a server, that does not give sessions the settings which pg_dump and pg_restore need in place of these of the role, the database %q or the server: %s", i.ConnectsTo(), strings.Join(names, ", ")),
+		"connect to PostgreSQL itself, or set them otherwise (ALTER ROLE or DATABASE ... RESET) and let the pooler make new sessions (PgBouncer: RECONNECT)",
 	}
 }
 

@@ -54,7 +54,7 @@ func (i Info) pinned() []settings.Setting {
 		if !i.facts.ownRole[""] && !i.facts.ownRole[i.keywords["dbname"]] {
 			// A role that a database gives to all its sessions. The login's own stays: it
 			// may be how it gets its rights.
-			list = append(list, settings.Setting{Name: "role", Value: "none"})
+			list = append(list, settings.Role)
 		}
 	}
 	list = i.withValues(list)

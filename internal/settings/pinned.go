@@ -1,5 +1,10 @@
 package settings
 
+import (
+	"slices"
+	"strings"
+)
+
 // Setting is one that our sessions and those of the client tools are given.
 type Setting struct {
 	Name  string
@@ -79,6 +84,18 @@ var Pinned = []Setting{
 	{Name: "ignore_checksum_failure", Value: "off", Privileged: true, Matters: true},
 	{Name: "zero_damaged_pages", Value: "off", Privileged: true, Matters: true},
 	{Name: "client_min_messages", Value: "notice", Walsender: true},
+}
+
+// Role is the setting of the role that a session acts as: what a database gives to everybody
+// is not for us.
+var Role = Setting{Name: "role", Value: "none", Matters: true}
+
+// ReachesTools reports whether the client tools have another value of a setting than the one
+// that a database gives to its sessions, unless a connection pooler drops what they are given.
+func ReachesTools(name string) bool {
+	return slices.ContainsFunc(append([]Setting{Role}, Pinned...), func(s Setting) bool {
+		return strings.EqualFold(s.Name, name) && !s.NotTools
+	})
 }
 
 // oldest is the oldest major version that works.

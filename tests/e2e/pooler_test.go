@@ -98,3 +98,38 @@ func TestPoolerInSessionMode(t *testing.T) {
 		src.Exec(t, "postgres", "ALTER ROLE postgres RESET ALL")
 	}
 }
+
+// What a database has for its application's sake reaches no client tool through a pooler: of a
+// restored one it comes last, and where it is there already, it is refused.
+func TestPoolerSettingsOfDatabases(t *testing.T) {
+	t.Parallel()
+	src, dst := harness.Start(t), harness.Start(t)
+	const sets = "ALTER DATABASE shop SET array_nulls = off; ALTER DATABASE shop SET default_transaction_read_only = on"
+	src.Exec(t, "postgres", "CREATE ROLE app; GRANT app TO postgres; CREATE DATABASE shop")
+	src.Exec(t, "shop", settingsRows)
+	src.Exec(t, "postgres", sets)
+	dst.Exec(t, "postgres", "CREATE ROLE app")
+	p := harness.NewPlakar(t)
+	p.SourceAdd("direct", src.URL("shop"), src.BinDirOption())
+	p.DestinationAdd("dst", harness.StartPgBouncer(t, dst, "session").URL(""), dst.BinDirOption(), "no_globals=true")
+	for _, layout := range []string{"single", "tables"} {
+		snapshot := p.MustBackup("@direct", "-o", "layout="+layout)
+		p.MustRestore("@dst", snapshot)
+		if want, got := settled(t, src), settled(t, dst); want != got {
+			t.Errorf("layout=%s: want\n%s\ngot\n%s", layout, want, got)
+		}
+		if got := dst.QueryText(t, "postgres", "SELECT count(*) FROM pg_db_role_setting, unnest(setconfig)"); got != "2" {
+			t.Errorf("layout=%s: %s settings", layout, got)
+		}
+		// It is there now with its settings.
+		failed(t, p.Restore("@dst", snapshot, "-o", "clean=true"), "array_nulls=off")
+		dst.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop'")
+		dst.Exec(t, "postgres", "DROP DATABASE shop")
+	}
+	p.SourceAdd("src", harness.StartPgBouncer(t, src, "session").URL(""), src.BinDirOption())
+	for _, set := range []string{"array_nulls=off", "role=app"} {
+		_, result := p.Backup("@src")
+		failed(t, result, set)
+		src.Exec(t, "postgres", "ALTER DATABASE shop RESET ALL; ALTER DATABASE shop SET role = 'app'")
+	}
+}

@@ -72,6 +72,14 @@ func Prepare(ctx context.Context, s *server.Server, o *options.Export, dump Dump
 		if d.Properties, err = ReadProperties(dump.TOC, o); err != nil {
 			return nil, err
 		}
+		if s.Info.DropsOptions() {
+			d.Properties.configureLast()
+		}
+	}
+	if exists && !d.Replace {
+		if err := d.Info.CheckTools(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.execute(ctx, s, o, &dump); err != nil {
 		return d, err

@@ -14,6 +14,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
+	"github.com/PlakarKorp/integration-postgresql/internal/settings"
 	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
@@ -98,6 +99,20 @@ func withPlaces(create sqlscript.Statement, o *options.Export) sqlscript.Stateme
 		}
 	}
 	return create.WithOptions(without, with...)
+}
+
+// configureLast leaves the settings that the sessions of a restore have otherwise for the end: they would reach
+// the client tools where a connection pooler keeps ours from them.
+func (p *Properties) configureLast() {
+	var last []sqlscript.Statement
+	p.settings = slices.DeleteFunc(p.settings, func(statement sqlscript.Statement) bool {
+		reaches := settings.ReachesTools(statement.Read().Setting)
+		if reaches {
+			last = append(last, statement)
+		}
+		return reaches
+	})
+	p.rest = slices.Concat(last, p.rest) // the owner may lose the right to them
 }
 
 // createHint adds to the error of CREATE DATABASE which options help.

@@ -67,6 +67,27 @@ func TestReadProperties(t *testing.T) {
 	}
 }
 
+// Where a connection pooler drops what the tools are given, the settings that would reach them come last, but
+// before the database has another owner.
+func TestConfigureLast(t *testing.T) {
+	toc := contents()
+	toc.Entries = append(toc.Entries, dumparchive.Entry{Desc: "DATABASE PROPERTIES", Defn: `ALTER DATABASE "a ""b""" SET array_nulls TO 'off';` + "\n" +
+		`ALTER ROLE bob IN DATABASE "a ""b""" SET "DateStyle" TO 'SQL';` + "\n" + `ALTER DATABASE "a ""b""" SET search_path TO 'x';` + "\n" +
+		`ALTER DATABASE "a ""b""" SET role TO 'bob';` + "\n"})
+	p, err := ReadProperties(toc, &options.Export{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.configureLast()
+	first, last := strings.Join(texts(p.settings), "\n"), texts(p.rest)
+	if strings.Count(first, "\n") != 2 || !strings.Contains(first, "search_path") {
+		t.Errorf("first:\n%s", first)
+	}
+	if all := strings.Join(last[:4], "\n"); !strings.Contains(all, "array_nulls") || !strings.Contains(all, "DateStyle") || !strings.Contains(all, "role TO") || !strings.Contains(last[3], "OWNER TO") {
+		t.Errorf("last:\n%s", all)
+	}
+}
+
 func TestNoProperties(t *testing.T) {
 	for name, defn := range map[string]string{
 		"none": "", "another": "ALTER DATABASE x SET y TO 1;", "a command to psql": "CREATE DATABASE x\n\\! touch y\n;", "cut off": "CREATE DATABASE x",
