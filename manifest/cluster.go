@@ -25,8 +25,9 @@ type Cluster struct {
 	// Databases are those of the backup, in the order of their names.
 	Databases []ClusterDatabase `json:"databases"`
 	// PinnedSettings are the settings, with their values, that the sessions of the backup
-	// were given, whatever the server, a database or a role sets. The encoding is that of
-	// each database.
+	// were given, whatever the server, a database or a role sets: of a backup through a
+	// connection pooler only those that it was made sure of. The encoding is that of each
+	// database.
 	PinnedSettings map[string]string `json:"pinned_settings"`
 	// AllRolesSettings are those that ALTER ROLE ALL SET gives every role in every database,
 	// which neither pg_dumpall nor pg_dump writes.

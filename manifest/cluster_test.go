@@ -2,10 +2,13 @@ package manifest_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -30,6 +33,17 @@ func collectCluster(t *testing.T, c manifest.Connector, files ...manifest.File) 
 		t.Fatal(err)
 	}
 	return cluster
+}
+
+// settingConnector sets up its sessions itself, as is done where a connection pooler drops their options.
+type settingConnector struct{ connector }
+
+func (c settingConnector) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	conn, err := c.connector.Connect(ctx, database)
+	if err == nil {
+		_, err = conn.Exec(ctx, "SET lc_monetary = 'C'")
+	}
+	return conn, err
 }
 
 func TestCluster(t *testing.T) {
@@ -90,5 +104,22 @@ func TestReadClusterRefuses(t *testing.T) {
 	}
 	if c, err := manifest.ReadCluster(strings.NewReader(fmt.Sprintf(`{"version": %d, "future": 1, "databases": null}`, manifest.ClusterVersion))); err != nil {
 		t.Error(c, err)
+	}
+}
+
+// The client tools do not have what is set in a session of ours.
+func TestClusterThroughPooler(t *testing.T) {
+	s := start(t)
+	s.database(t, "shop", "")
+	s.Exec(t, "postgres", "ALTER DATABASE shop SET lc_monetary = 'C.UTF-8'")
+	for setInSession, want := range map[bool]string{false: "C", true: "C.UTF-8"} {
+		var out bytes.Buffer
+		request := manifest.ClusterRequest{Files: []manifest.File{{Database: "shop"}}, SetInSession: setInSession}
+		if err := manifest.WriteCluster(t.Context(), &out, settingConnector{connector{s, "postgres"}}, request); err != nil {
+			t.Fatal(err)
+		}
+		if cluster, err := manifest.ReadCluster(&out); err != nil || value(cluster.Databases[0].LCMonetary) != want {
+			t.Errorf("set in the session %t: lc_monetary %v, want %s: %v", setInSession, cluster.Databases[0].LCMonetary, want, err)
+		}
 	}
 }

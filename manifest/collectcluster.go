@@ -18,6 +18,9 @@ type ClusterRequest struct {
 	Files []File
 	// PinnedSettings are recorded as they are.
 	PinnedSettings map[string]string
+	// SetInSession says that the sessions of the Connector are set up when they are there,
+	// those of the client tools are not: these have what a new session has.
+	SetInSession bool
 	// Jobs is how many databases are looked into at the same time, at least one.
 	Jobs int
 }
@@ -70,7 +73,7 @@ func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
-			d.collect(ctx, c, file.Database, &found[n])
+			d.collect(ctx, c, file.Database, r.SetInSession, &found[n])
 		})
 	}
 	running.Wait()
@@ -104,14 +107,18 @@ func collectShared(ctx context.Context, c Connector, maintenance string, names [
 }
 
 // collect looks into the database.
-func (d *ClusterDatabase) collect(ctx context.Context, c Connector, name string, w *warnings) {
+func (d *ClusterDatabase) collect(ctx context.Context, c Connector, name string, setInSession bool, w *warnings) {
 	s, err := openSession(ctx, c, name)
 	if err != nil {
 		w.add("connecting", err)
 		return
 	}
 	defer s.close()
-	err = s.each(ctx, "SELECT current_setting('lc_monetary')", func(row [][]byte) error {
+	column := "setting"
+	if setInSession {
+		column = "reset_val"
+	}
+	err = s.each(ctx, "SELECT "+column+" FROM pg_settings WHERE name = 'lc_monetary'", func(row [][]byte) error {
 		value := string(validUTF8(row[0]))
 		d.LCMonetary = &value
 		return nil

@@ -143,7 +143,6 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if err := r.checkSearchPath(ctx, dump); err != nil {
 		return nil, nil, err
 	}
-	r.warnOfMoney(a)
 	if needsErr = r.restoreNeeds(ctx, a); needsErr != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 		return nil, nil, needsErr
 	}
@@ -155,6 +154,9 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 		dump.Roles, dump.Tablespaces = needs.Roles, needs.Tablespaces
 	}
 	if d, err = target.Prepare(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
+		return d, needsErr, err
+	}
+	if err = r.warnOfMoney(ctx, a, d.Name); err != nil {
 		return d, needsErr, err
 	}
 	if err = r.adapt(ctx, d, a); err != nil {

@@ -96,15 +96,19 @@ func (i Info) startOptions() string {
 // Settings are the pinned settings that the sessions of ours and of the client tools are
 // given when they connect to i's database, as the user's own options leave them. They are
 // complete in an Info that Dial returned. What else the user sets is not among them: it
-// may be a secret.
+// may be a secret. Where a connection pooler drops what is given, they are only those that
+// CheckTools looks for.
 func (i Info) Settings() map[string]string {
 	all := make(map[string]string)
-	for _, s := range i.pinned() {
-		all[s.Name] = s.Value
-	}
-	for name, value := range settings.Parse(i.keywords["options"]) {
-		if _, pinned := all[name]; pinned {
-			all[name] = value
+	users := settings.Parse(i.keywords["options"])
+	for _, s := range i.with("options", "").pinned() {
+		value, given := users[strings.ToLower(s.Name)]
+		switch {
+		case i.noOptions && (given || !s.Matters):
+		case given:
+			all[s.Name] = value
+		default:
+			all[s.Name] = s.Value
 		}
 	}
 	if encoding := i.encoding(); encoding != "" {

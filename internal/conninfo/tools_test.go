@@ -43,3 +43,21 @@ func TestCheckKept(t *testing.T) {
 		}
 	}
 }
+
+// What the tools were not given is not claimed of a backup.
+func TestSettings(t *testing.T) {
+	info := parse(t, options.Connection{Location: "postgres://h/?options=-c%20lc_monetary%3DC.UTF-8%20-c%20array_nulls%3Dtrue"})
+	info.facts = &facts{pinned: settings.Pinned}
+	if all := info.Settings(); all["lc_monetary"] != "C.UTF-8" || all["array_nulls"] != "true" || all["lc_time"] != "C" || all["DateStyle"] != "ISO, MDY" || all["role"] != "none" {
+		t.Errorf("settings: %v", all)
+	}
+	all := info.withoutOptions().Settings()
+	for _, name := range []string{"lc_monetary", "array_nulls", "lc_time"} {
+		if value, claimed := all[name]; claimed {
+			t.Errorf("through a pooler: %s=%s", name, value)
+		}
+	}
+	if all["DateStyle"] != "ISO, MDY" || all["role"] != "none" {
+		t.Errorf("through a pooler: %v", all)
+	}
+}

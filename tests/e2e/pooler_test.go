@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -132,4 +133,48 @@ func TestPoolerSettingsOfDatabases(t *testing.T) {
 		failed(t, result, set)
 		src.Exec(t, "postgres", "ALTER DATABASE shop RESET ALL; ALTER DATABASE shop SET role = 'app'")
 	}
+}
+
+// Through a pooler money is saved in the server's own format. The snapshot says so, and a restore which
+// reads it otherwise warns; one that reads it so does not.
+func TestPoolerMoney(t *testing.T) {
+	t.Parallel()
+	const argentine = "es_AR.UTF-8"
+	src, dst := harness.Start(t), harness.Start(t)
+	src.Exec(t, "postgres", "CREATE DATABASE shop")
+	src.Exec(t, "shop", settingsRows)
+	if err := src.TryExec("postgres", "SET lc_monetary = '"+argentine+"'"); err != nil {
+		harness.Missing(t, "run tests/setup/locale.sh: %v", err)
+	}
+	const sets = "ALTER ROLE postgres SET lc_monetary = '" + argentine + "'"
+	src.Exec(t, "postgres", sets)
+	p := harness.NewPlakar(t)
+	p.SourceAdd("pooled", harness.StartPgBouncer(t, src, "session").URL("shop"), src.BinDirOption())
+	p.SourceAdd("direct", src.URL("shop"), src.BinDirOption())
+	p.DestinationAdd("direct", dst.URL(""), dst.BinDirOption(), "no_globals=true")
+	pooled, direct := p.MustBackup("@pooled"), p.MustBackup("@direct")
+	cluster := validateCluster(t, p.Cat(pooled, "/00000-cluster.json"))
+	if d := cluster.Databases[0]; d.LCMonetary == nil || *d.LCMonetary != argentine || cluster.PinnedSettings["lc_monetary"] != "" {
+		t.Errorf("the snapshot says that money was saved with %v: %v", d.LCMonetary, cluster.PinnedSettings)
+	}
+	restore := func(to, snapshot, warning string) {
+		t.Helper()
+		r := p.MustRestore(to, snapshot)
+		if got := strings.Contains(r.Output(), "columns of type money"); got != (warning != "") || !strings.Contains(r.Output(), warning) {
+			t.Errorf("no warning with %q, or a needless one:\n%s", warning, r.Output())
+		}
+		if want, got := settled(t, src), settled(t, dst); warning == "" && want != got {
+			t.Errorf("want\n%s\ngot\n%s", want, got)
+		}
+		dst.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop'")
+		dst.Exec(t, "postgres", "DROP DATABASE shop")
+	}
+	restore("@direct", direct, "")
+	restore("@direct", pooled, "written with lc_monetary="+argentine+": they are read with lc_monetary=C")
+	p.DestinationAdd("argentine", dst.URL("")+"?options=-c%20lc_monetary%3D"+argentine, dst.BinDirOption(), "no_globals=true")
+	restore("@argentine", pooled, "")
+	dst.Exec(t, "postgres", sets)
+	p.DestinationAdd("pooled", harness.StartPgBouncer(t, dst, "session").URL(""), dst.BinDirOption(), "no_globals=true")
+	restore("@pooled", pooled, "")
+	restore("@pooled", direct, "written with lc_monetary=C: they are read with lc_monetary="+argentine)
 }
