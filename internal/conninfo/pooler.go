@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgerrcode"
@@ -15,8 +16,11 @@ const (
 	// poolerRounds is how often it is looked whether a pooler changes the server's session.
 	poolerRounds = 3
 	// poolerTimeout is how long a second session may take to come. A pool whose sessions
-	// are all in use makes it wait, as one does in session mode only.
+	// are all in use makes it wait.
 	poolerTimeout = 5 * time.Second
+	// poolerPatience is how long the first one may take to answer, which it does at once in
+	// session mode.
+	poolerPatience = 15 * time.Second
 )
 
 // poolerError is a pooler's that keeps pg_dump and pg_restore from working.
@@ -31,6 +35,15 @@ func (i Info) transactionMode() error {
 	return &poolerError{
 		i.Origin(),
 		", in whose mode (PgBouncer: pool_mode=transaction or statement) every transaction may have another session of the server: pg_dump and pg_restore need one session from their beginning to their end, and what they set in it would stay behind for the application",
+		"connect to PostgreSQL itself, or to a pool with pool_mode=session",
+	}
+}
+
+// inUse is the error for a pooler that lets a session wait which has been used before.
+func (i Info) inUse() error {
+	return &poolerError{
+		i.Origin(),
+		", whose sessions of the server are all in use: it did not keep ours (PgBouncer: pool_mode=transaction or statement), or does not answer",
 		"connect to PostgreSQL itself, or to a pool with pool_mode=session",
 	}
 }
@@ -54,39 +67,116 @@ func refusesOptions(err error) bool {
 // checkPooler refuses a pooler that gives each transaction another session of the server,
 // or gives one to two of our connections. s is what conn has told. Nothing is set.
 func (i Info) checkPooler(ctx context.Context, conn *pgx.Conn, s state) error {
-	limited, cancel := context.WithTimeout(ctx, poolerTimeout)
-	defer cancel()
-	second, err := i.Connect(limited, i.keywords["dbname"])
-	if err != nil {
-		return inSessionMode(ctx, limited, err)
-	}
-	defer func() { _ = second.Close(context.WithoutCancel(ctx)) }()
-	mine := s.backend
+	limited, stop := context.WithCancel(ctx)
+	second := secondSession{info: i}
+	defer func() {
+		stop()
+		second.close(ctx)
+	}()
 	for range poolerRounds {
-		theirs, err := backendInTransaction(limited, second)
-		if isCode(err, pgerrcode.ProtocolViolation) {
-			return i.transactionMode() // statement mode knows no transactions
-		}
-		if err != nil {
-			return inSessionMode(ctx, limited, err)
-		}
-		now, err := backendOf(ctx, conn)
-		if err != nil {
-			return err
-		}
-		if theirs == mine || now != mine {
-			return i.transactionMode()
+		told := second.ask(limited)
+		select {
+		case a := <-told:
+			err := i.judge(a, s.backend)
+			// Where the server's sessions take turns, with two of them each of ours would have its own
+			// if it were asked once.
+			for n := 0; n < 2 && err == nil; n++ {
+				err = i.keepsBackend(ctx, conn, s.backend)
+			}
+			if err != nil {
+				return err
+			}
+		case <-time.After(poolerTimeout):
+			if waits, err := i.compareWaiting(ctx, conn, s.backend, told); err != nil || waits {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// inSessionMode is nil when err is that the second session had to wait.
-func inSessionMode(ctx, limited context.Context, err error) error {
-	if ctx.Err() != nil || limited.Err() == nil {
-		return fmt.Errorf("trying the connection pooler: %w", err)
+// compareWaiting asks conn while the second session waits for one of the server's. Those that wait get
+// them in the order in which they came: conn is answered before only if it has one to itself.
+func (i Info) compareWaiting(ctx context.Context, conn *pgx.Conn, mine string, told <-chan answer) (waits bool, err error) {
+	for range 2 * poolerRounds {
+		if err := i.keepsBackend(ctx, conn, mine); err != nil {
+			return false, err
+		}
+		select {
+		case a := <-told:
+			return false, i.judge(a, mine)
+		default:
+		}
 	}
-	return nil //nolint:nilerr // it waited as long as it was let
+	return true, nil
+}
+
+// keepsBackend fails unless conn has the server's process mine, at once.
+func (i Info) keepsBackend(ctx context.Context, conn *pgx.Conn, mine string) error {
+	limited, cancel := context.WithTimeout(ctx, poolerPatience)
+	defer cancel()
+	now, err := backendOf(limited, conn)
+	switch {
+	case err != nil && limited.Err() != nil && ctx.Err() == nil:
+		return i.inUse()
+	case err != nil:
+		return fmt.Errorf("trying the connection pooler: %w", err)
+	case now != mine:
+		return i.transactionMode()
+	}
+	return nil
+}
+
+// judge fails if the answer of a second session shows that conn has not its own, mine.
+func (i Info) judge(a answer, mine string) error {
+	switch {
+	case a.connected && isCode(a.err, pgerrcode.ProtocolViolation):
+		return i.transactionMode() // statement mode knows no transactions
+	case a.err != nil:
+		return fmt.Errorf("trying the connection pooler: %w", a.err)
+	case a.backend == mine:
+		return i.transactionMode()
+	}
+	return nil
+}
+
+// answer is what a second session says.
+type answer struct {
+	backend   string // the server's process in a transaction
+	connected bool
+	err       error
+}
+
+// secondSession is a connection beside the one that is tried.
+type secondSession struct {
+	info   Info
+	conn   *pgx.Conn
+	asking sync.WaitGroup
+}
+
+// ask asks in the background which process it has. The last question has to be answered before.
+func (s *secondSession) ask(ctx context.Context) <-chan answer {
+	told := make(chan answer, 1)
+	s.asking.Go(func() {
+		var a answer
+		if s.conn == nil {
+			if s.conn, a.err = s.info.Connect(ctx, s.info.ConnectsTo()); a.err != nil {
+				s.conn = nil
+			}
+		}
+		if a.connected = s.conn != nil; a.connected {
+			a.backend, a.err = backendInTransaction(ctx, s.conn)
+		}
+		told <- a
+	})
+	return told
+}
+
+func (s *secondSession) close(ctx context.Context) {
+	s.asking.Wait()
+	if s.conn != nil {
+		_ = s.conn.Close(context.WithoutCancel(ctx))
+	}
 }
 
 const askBackend = "SELECT pg_catalog.pg_backend_pid()"

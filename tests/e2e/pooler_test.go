@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -177,4 +179,65 @@ func TestPoolerMoney(t *testing.T) {
 	p.DestinationAdd("pooled", harness.StartPgBouncer(t, dst, "session").URL(""), dst.BinDirOption(), "no_globals=true")
 	restore("@pooled", pooled, "")
 	restore("@pooled", direct, "written with lc_monetary=C: they are read with lc_monetary="+argentine)
+}
+
+// A pool in transaction mode is found out when all its sessions are in use, and when they take
+// turns. One in session mode passes with a single session.
+func TestPoolerInUse(t *testing.T) {
+	t.Parallel()
+	server := harness.Start(t)
+	for name, c := range map[string]struct {
+		lines   []string
+		clients int    // of the application, at the same time
+		query   string // that each runs
+		lasting bool   // again and again
+	}{
+		"busy":  {[]string{"pool_mode = transaction", "max_db_connections = 1"}, 2, "SELECT pg_sleep(4)", true},
+		"turns": {[]string{"pool_mode = transaction", "max_db_connections = 2", "server_round_robin = 1"}, 2, "SELECT pg_sleep(1)", false},
+		"own":   {[]string{"pool_mode = session", "max_db_connections = 1"}, 1, "SELECT 1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pooler := harness.StartPgBouncer(t, server, "session", append(c.lines, "ignore_startup_parameters = options")...)
+			p := harness.NewPlakar(t)
+			p.SourceAdd("src", pooler.URL(""), server.BinDirOption())
+			var clients sync.WaitGroup
+			defer clients.Wait()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			for range c.clients {
+				clients.Go(func() { application(ctx, t, pooler.URL("postgres"), c.query, c.lasting) })
+			}
+			if !c.lasting {
+				clients.Wait()
+			}
+			result := p.Run("source", "ping", "src")
+			if name == "own" {
+				ok(t, result)
+				return
+			}
+			failed(t, result, "pool_mode=session")
+		})
+	}
+}
+
+// application runs a query through a pooler, lasting until ctx ends.
+func application(ctx context.Context, t *testing.T, url, query string, lasting bool) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	for again := true; again && ctx.Err() == nil; again = lasting {
+		if _, err := conn.Exec(ctx, query); err != nil && ctx.Err() == nil {
+			t.Error(err)
+			return
+		}
+	}
 }
