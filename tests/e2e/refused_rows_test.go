@@ -22,9 +22,9 @@ func TestRefusedRows(t *testing.T) {
 		CREATE FUNCTION is_thing(int) RETURNS bool STABLE LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM public.a_thing WHERE id = $1); END';
 		CREATE FUNCTION is_typed(int) RETURNS bool STABLE LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM public.b_typed WHERE id = $1); END';
 		CREATE FUNCTION is_chained(int) RETURNS bool STABLE LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM public.a_chain WHERE id = $1); END';
-		CREATE TABLE a_chain (id int CHECK (public.is_typed(id))); INSERT INTO a_chain SELECT 1 FROM generate_series(1, 2000);
-		CREATE TABLE a_before (id int CHECK (public.is_chained(id))); INSERT INTO a_before VALUES (1);
-		CREATE TABLE d_always (id int CHECK (public.is_thing(id))); INSERT INTO d_always VALUES (1);
+		CREATE TABLE a_chain (n int PRIMARY KEY, id int CHECK (public.is_typed(id))); INSERT INTO a_chain SELECT g, 1 FROM generate_series(1, 2000) g;
+		CREATE TABLE a_before (id int PRIMARY KEY CHECK (public.is_chained(id))); INSERT INTO a_before VALUES (1);
+		CREATE TABLE d_always (id int PRIMARY KEY CHECK (public.is_thing(id))); INSERT INTO d_always VALUES (1);
 		CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 		CREATE TRIGGER nothing BEFORE INSERT ON a_thing FOR EACH ROW EXECUTE FUNCTION nothing();
 		CREATE TRIGGER fires BEFORE INSERT ON d_always FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TABLE d_always ENABLE ALWAYS TRIGGER fires;

@@ -160,7 +160,7 @@ func TestSettingsOfAllRoles(t *testing.T) {
 	src.Exec(t, "postgres", "CREATE TABLE t (x int); INSERT INTO t VALUES (1)")
 	src.Exec(t, "postgres", `ALTER ROLE ALL SET work_mem = '7MB'; ALTER ROLE ALL SET search_path = "$user", 'it''s "odd"', public;
 		ALTER ROLE ALL SET app.note = 'a=b \ é'; ALTER ROLE ALL SET session_preload_libraries = 'auto_explain'; ALTER ROLE ALL SET default_transaction_read_only = on`)
-	dst.Exec(t, "postgres", "ALTER ROLE ALL SET work_mem = '9MB'; ALTER ROLE ALL SET lock_timeout = '7s'; CREATE DATABASE other")
+	dst.Exec(t, "postgres", "ALTER ROLE ALL SET work_mem = '9MB'; ALTER ROLE ALL SET lock_timeout = '7s'")
 	p := harness.NewPlakar(t)
 	p.SourceAdd("src", src.URL("postgres"), src.BinDirOption())
 	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
@@ -196,7 +196,7 @@ func TestMissingPreloadLibraries(t *testing.T) {
 	src.Exec(t, "postgres", `ALTER ROLE postgres IN DATABASE zoo SET local_preload_libraries = 'nosuch_either';
 		ALTER DATABASE shop SET session_preload_libraries = 'auto_explain', 'nosuch'; ALTER DATABASE shop SET work_mem = '7MB'; ALTER DATABASE postgres SET session_preload_libraries = 'nosuch'`)
 	p := harness.NewPlakar(t)
-	const without = "?options=-csession_preload_libraries=%20-clocal_preload_libraries="
+	const without = "?options=-csession_preload_libraries%3D%20-clocal_preload_libraries%3D"
 	dst := harness.Start(t)
 	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
 	p.DestinationAdd("careful", dst.URL("")+without, dst.BinDirOption())
