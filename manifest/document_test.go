@@ -25,7 +25,7 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 	})
 	schemaAgrees(t, manifest.SchemaOfCluster(), map[string]reflect.Type{
 		"": reflect.TypeFor[manifest.Cluster](), "database": reflect.TypeFor[manifest.ClusterDatabase](),
-		"schema": reflect.TypeFor[manifest.ClusterSchema](), "grant": reflect.TypeFor[manifest.Grant](),
+		"schema": reflect.TypeFor[manifest.ClusterSchema](), "grant": reflect.TypeFor[manifest.Grant](), "setting": reflect.TypeFor[manifest.Setting](),
 		"warning": reflect.TypeFor[manifest.Warning](),
 	})
 }
