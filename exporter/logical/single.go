@@ -146,12 +146,8 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 	if needsErr = r.restoreNeeds(ctx, a); needsErr != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 		return nil, nil, needsErr
 	}
-	if r.options.Recreates() {
-		needs, err := needsOf(a, &r.options)
-		if err != nil {
-			return nil, needsErr, fmt.Errorf("looking for what the dump needs: %w", err)
-		}
-		dump.Roles, dump.Tablespaces = needs.Roles, needs.Tablespaces
+	if err := r.addNeeds(a, &dump); err != nil {
+		return nil, needsErr, err
 	}
 	if d, err = target.Prepare(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
 		return d, needsErr, err
@@ -166,4 +162,17 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 		return d, needsErr, err
 	}
 	return d, errors.Join(needsErr, err), nil
+}
+
+// addNeeds adds what a database that is made anew has to find on the server.
+func (r *restorer) addNeeds(a *archive, dump *target.Dump) error {
+	if !r.options.Recreates() {
+		return nil
+	}
+	needs, err := needsOf(a, &r.options)
+	if err != nil {
+		return fmt.Errorf("looking for what the dump needs: %w", err)
+	}
+	dump.Roles, dump.Tablespaces = needs.Roles, needs.Tablespaces
+	return nil
 }

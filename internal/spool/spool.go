@@ -118,27 +118,16 @@ func (s *Spool) putLarge(ctx context.Context, e *Entry, r io.Reader, size int64)
 	var before pendingWrite
 	for n := 0; e.Size < size; n++ {
 		buffer := s.buffers[n%2][:min(blockSize, size-e.Size)]
-		err := s.room.Acquire(ctx, 1)
-		var to block
-		var failed error
-		if err == nil {
-			if to, failed = s.blocks.take(); failed != nil {
-				s.room.Release(1)
-			} else {
-				e.blocks = append(e.blocks, to)
-				_, err = io.ReadFull(r, buffer)
-			}
-		}
-		failed = errors.Join(before.end(e), failed)
-		before = pendingWrite{}
+		to, noBlock, err := s.read(ctx, e, r, buffer)
+		failed := before.end(e)
 		switch {
 		case err != nil:
 			return endedEarly(err)
-		case failed != nil && len(e.blocks) > n: // this one was read, the one before it was not written
+		case failed != nil && noBlock == nil: // this one was read, the one before it was not written
 			e.memory = append(e.memory, buffer...)
 			e.Size += int64(len(buffer))
-			fallthrough
-		case failed != nil:
+		}
+		if failed = errors.Join(failed, noBlock); failed != nil {
 			s.warn(failed)
 			return nil
 		}
@@ -149,6 +138,20 @@ func (s *Spool) putLarge(ctx context.Context, e *Entry, r io.Reader, size int64)
 		s.warn(err)
 	}
 	return nil
+}
+
+// read gets a block for e, and reads what goes into it. Nothing is read when there is no block to be had.
+func (s *Spool) read(ctx context.Context, e *Entry, r io.Reader, buffer []byte) (to block, noBlock, err error) {
+	if err := s.room.Acquire(ctx, 1); err != nil {
+		return block{}, nil, err
+	}
+	if to, noBlock = s.blocks.take(); noBlock != nil {
+		s.room.Release(1)
+		return block{}, noBlock, nil
+	}
+	e.blocks = append(e.blocks, to)
+	_, err = io.ReadFull(r, buffer)
+	return to, nil, err
 }
 
 // pendingWrite is a block that is being written; the zero value is none.

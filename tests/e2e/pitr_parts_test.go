@@ -190,7 +190,9 @@ func (s *story) cutOff(t *testing.T, dir, both string) {
 	s.refused(t, got, []string{"does not say whether its WAL reaches"}, both, "target_timeline=current", "target_time="+s.quiet)
 	cannotStart(t, got)
 	switched := s.src.QueryText(t, "postgres", "SELECT pg_walfile_name('"+s.moments[3].lsn+"')")
-	cut := without(t, dir, func(name string) bool { return strings.HasPrefix(name, "00000001") && len(name) >= 24 && name >= switched })
+	cut := without(t, dir, func(name string) bool {
+		return strings.HasPrefix(name, "00000001") && len(name) >= 24 && name >= switched
+	})
 	later := s.plakar.MustBackup(cut) + ":" + cut
 	got = s.copy(t)
 	s.refused(t, got, []string{"WAL is missing from ", switched}, later, "target_timeline=current")
