@@ -108,7 +108,8 @@ func TestPoolerSettingsOfDatabases(t *testing.T) {
 	t.Parallel()
 	src, dst := harness.Start(t), harness.Start(t)
 	const sets = "ALTER DATABASE shop SET array_nulls = off; ALTER DATABASE shop SET default_transaction_read_only = on"
-	src.Exec(t, "postgres", "CREATE ROLE app; GRANT app TO postgres; CREATE DATABASE shop")
+	src.Exec(t, "postgres", "CREATE ROLE app")
+	src.Exec(t, "postgres", "CREATE DATABASE shop")
 	src.Exec(t, "shop", settingsRows)
 	src.Exec(t, "postgres", sets)
 	dst.Exec(t, "postgres", "CREATE ROLE app")
@@ -134,6 +135,32 @@ func TestPoolerSettingsOfDatabases(t *testing.T) {
 		_, result := p.Backup("@src")
 		failed(t, result, set)
 		src.Exec(t, "postgres", "ALTER DATABASE shop RESET ALL; ALTER DATABASE shop SET role = 'app'")
+	}
+}
+
+// A pooler keeps sessions in the old database and in the new one; force=true ends both.
+func TestPoolerRecreate(t *testing.T) {
+	t.Parallel()
+	server := harness.Start(t)
+	server.Exec(t, "postgres", "CREATE DATABASE shop")
+	server.Exec(t, "shop", settingsRows)
+	server.Exec(t, "postgres", "ALTER DATABASE shop SET array_nulls = off")
+	want := settled(t, server)
+	p := harness.NewPlakar(t)
+	p.SourceAdd("direct", server.URL("shop"), server.BinDirOption())
+	p.DestinationAdd("pooled", harness.StartPgBouncer(t, server, "session").URL(""), server.BinDirOption(), "no_globals=true")
+	snapshot := p.MustBackup("@direct")
+	for _, how := range []string{"true", "first"} {
+		ok(t, p.Restore("@pooled", snapshot, "-o", "recreate="+how, "-o", "force=true"))
+		if got := settled(t, server); got != want {
+			t.Errorf("recreate=%s: want\n%s\ngot\n%s", how, want, got)
+		}
+		if got := server.QueryText(t, "postgres", "SELECT datname FROM pg_database WHERE datname ~ 'plakar|shop'"); got != "shop" {
+			t.Errorf("recreate=%s: there are %s", how, got)
+		}
+		if got := server.QueryText(t, "postgres", "SELECT unnest(setconfig) FROM pg_db_role_setting"); got != "array_nulls=off" {
+			t.Errorf("recreate=%s: it has the settings %s", how, got)
+		}
 	}
 }
 

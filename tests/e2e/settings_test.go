@@ -64,7 +64,7 @@ const roleSettings = `ALTER ROLE postgres SET statement_timeout = '5ms'; ALTER R
 	ALTER ROLE postgres SET idle_session_timeout = '300ms'; ALTER ROLE postgres SET lock_timeout = '1ms';
 	ALTER ROLE postgres SET client_encoding = 'LATIN1'; ALTER ROLE postgres SET array_nulls = off;
 	ALTER ROLE postgres SET transform_null_equals = on; ALTER ROLE postgres SET search_path = evil;
-	ALTER ROLE postgres SET temp_file_limit = 0; ALTER ROLE postgres SET maintenance_work_mem = '1MB'; ALTER ROLE postgres SET work_mem = '64kB';
+	ALTER ROLE postgres SET temp_file_limit = 0; ALTER ROLE postgres SET maintenance_work_mem = '1MB';
 	ALTER ROLE postgres SET row_security = on; ALTER ROLE postgres SET DateStyle = 'SQL, DMY'`
 
 // settingsRows are rows whose text depends on a session's settings.

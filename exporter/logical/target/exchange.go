@@ -272,10 +272,11 @@ func (r *Replacement) whileTerminating(ctx context.Context, do func() error) err
 	})
 }
 
-// terminate ends the sessions in the old database again and again.
+// terminate ends the sessions in the old database again and again, and those that a connection pooler
+// has kept in the new one, which is ours until it has the old one's name.
 func (r *Replacement) terminate(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND usesysid IS NOT NULL", r.old.oid)
+		_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE (datid = $1 OR datname = $2) AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL", r.old.oid, r.name)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // it was told to stop
 		}
