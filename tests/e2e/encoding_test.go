@@ -21,14 +21,14 @@ func newWest(t *testing.T, options ...string) source {
 	t.Helper()
 	s := source{server: harness.Start(t), plakar: harness.NewPlakar(t)}
 	s.server.Exec(t, "postgres", "CREATE DATABASE west TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
-	s.server.Exec(t, "west", westSQL)
+	s.server.Psql(t, "west", westSQL)
 	s.plakar.SourceAdd("mypg", s.server.URL("west"), append(options, s.server.BinDirOption())...)
 	return s
 }
 
 const (
 	inUTF8       = "SET client_encoding = 'UTF8'; "
-	ofTheOuter   = inUTF8 + `SELECT nspowner::regrole, has_schema_privilege('public', oid, 'USAGE'), obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'außen'`
+	ofTheOuter   = inUTF8 + `SELECT nspowner::regrole, has_schema_privilege('public', oid, 'USAGE'), obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = U&'au\00DFen'`
 	ownRelations = inUTF8 + `SELECT string_agg(c.oid::regclass::text, ' ' ORDER BY relname COLLATE "C") FROM pg_class c WHERE relkind = 'r' AND relnamespace >= 2200 AND c.oid >= 16384`
 )
 
@@ -42,14 +42,14 @@ func TestSelectionEncoding(t *testing.T) {
 			s.snapshot = s.plakar.MustBackup("@mypg")
 			dst, restore := s.destination(t)
 			ok(t, restore("", "database=one", "tables=größe"))
-			query(t, dst, "one", inUTF8+`SELECT "straße" FROM "größe"`, "schön")
-			query(t, dst, "one", inUTF8+`SELECT count(*) FROM pg_indexes WHERE indexname = 'füllung'`, "1")
+			query(t, dst, "one", inUTF8+`TABLE U&"gr\00F6\00DFe"`, "1|schön")
+			query(t, dst, "one", `SELECT count(*) FROM pg_indexes WHERE indexname = U&'f\00FCllung'`, "1")
 			failed(t, restore("", "database=one", "tables=größe"), "has already", "TABLE public.größe", "nothing was touched")
 			failed(t, restore("", "database=none", "tables=größer"), `"größer" is not in what`)
 
 			ok(t, restore("", "database=two", "tables=gr??e,maß"))
 			query(t, dst, "two", ownRelations, `"größe" "außen"."maß"`)
-			query(t, dst, "two", inUTF8+`SELECT count(*) FROM pg_constraint WHERE contype = 'f'`, "1")
+			query(t, dst, "two", `SELECT count(*) FROM pg_constraint WHERE contype = 'f'`, "1")
 
 			ok(t, restore("", "database=three", "schemas=außen"))
 			query(t, dst, "three", ownRelations, `"außen"."maß"`)
@@ -57,12 +57,12 @@ func TestSelectionEncoding(t *testing.T) {
 
 			// Into a database that is in another one, too.
 			dst.Exec(t, "postgres", "CREATE DATABASE east TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
-			dst.Exec(t, "east", inUTF8+`CREATE TABLE "größe" (x int PRIMARY KEY, "straße" text)`)
+			dst.Psql(t, "east", inUTF8+`CREATE TABLE "größe" (x int PRIMARY KEY, "straße" text)`)
 			failed(t, restore("", "database=east", "tables=größe"), "has already", "TABLE public.größe")
 			ok(t, restore("", "database=east", "tables=größe", "data_only=true"))
 			ok(t, restore("", "database=east", "tables=maß"))
 			query(t, dst, "east", ownRelations, `"größe" "außen"."maß"`)
-			query(t, dst, "east", inUTF8+`SELECT count(*) FROM pg_constraint WHERE contype = 'f'`, "1")
+			query(t, dst, "east", `SELECT count(*) FROM pg_constraint WHERE contype = 'f'`, "1")
 
 			ok(t, restore("", "database=path", "search_path=public,außen"))
 			query(t, dst, "path", "SELECT count(*) FROM checked", "1")
