@@ -30,7 +30,7 @@ type Cluster struct {
 	// database.
 	PinnedSettings map[string]string `json:"pinned_settings"`
 	// AllRolesSettings are those that ALTER ROLE ALL SET gives every role in every database,
-	// which neither pg_dumpall nor pg_dump writes.
+	// which neither pg_dumpall nor pg_dump writes; nil where the snapshot has no globals.
 	AllRolesSettings []Setting `json:"all_roles_settings"`
 	Warnings         []Warning `json:"warnings"`
 }

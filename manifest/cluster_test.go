@@ -18,7 +18,7 @@ import (
 func collectCluster(t *testing.T, c manifest.Connector, files ...manifest.File) *manifest.Cluster {
 	t.Helper()
 	var out bytes.Buffer
-	request := manifest.ClusterRequest{Maintenance: "postgres", Files: files, PinnedSettings: map[string]string{"datestyle": "ISO"}, Jobs: 2}
+	request := manifest.ClusterRequest{Maintenance: "postgres", Files: files, PinnedSettings: map[string]string{"datestyle": "ISO"}, AllRoles: files[0].Database == "shop", Jobs: 2}
 	if err := manifest.WriteCluster(t.Context(), &out, c, request); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestCluster(t *testing.T) {
 	s.Exec(t, "postgres", `REVOKE CONNECT ON DATABASE other FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_database_size(oid) FROM PUBLIC`)
 	cluster = collectCluster(t, connector{s, "beside"},
 		manifest.File{Path: "/00001-other.dump", Database: "other"}, manifest.File{Path: "/00002-shop.dump", Database: "shop"})
-	if other := cluster.Databases[0]; other.Schemas != nil || other.Extensions != nil || other.SizeBytes != nil || other.Owner == nil {
+	if other := cluster.Databases[0]; cluster.AllRolesSettings != nil || other.Schemas != nil || other.Extensions != nil || other.SizeBytes != nil || other.Owner == nil {
 		t.Errorf("other: %s", asJSON(other))
 	}
 	if len(cluster.Databases[1].Schemas) != 2 {

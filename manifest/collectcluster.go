@@ -21,6 +21,9 @@ type ClusterRequest struct {
 	// SetInSession says that the sessions of the Connector are set up when they are there,
 	// those of the client tools are not: these have what a new session has.
 	SetInSession bool
+	// AllRoles: the settings of all roles are collected. As those of single roles, which the
+	// globals have, they may hold what an application keeps secret.
+	AllRoles bool
 	// Jobs is how many databases are looked into at the same time, at least one.
 	Jobs int
 }
@@ -47,7 +50,7 @@ func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster
 	for _, file := range r.Files {
 		names = append(names, file.Database)
 	}
-	server, allRoles := collectShared(ctx, c, r.Maintenance, names)
+	server, allRoles := collectShared(ctx, c, r, names)
 	infos := make(map[string]DatabaseInfo, len(server.databases))
 	for _, row := range server.databases {
 		infos[row.name] = row.info
@@ -85,10 +88,10 @@ func collectCluster(ctx context.Context, c Connector, r ClusterRequest) *Cluster
 }
 
 // collectShared asks for what can be seen of every database without a look into it, and for
-// the settings that every role has.
-func collectShared(ctx context.Context, c Connector, maintenance string, names []string) (*server, []Setting) {
+// the settings that every role has, if these are wanted.
+func collectShared(ctx context.Context, c Connector, r ClusterRequest, names []string) (*server, []Setting) {
 	server := &server{warnings: warnings{scope: "server"}}
-	s := server.connect(ctx, c, maintenance, names)
+	s := server.connect(ctx, c, r.Maintenance, names)
 	if s == nil {
 		return server, nil
 	}
@@ -99,6 +102,9 @@ func collectShared(ctx context.Context, c Connector, maintenance string, names [
 		only = names[0]
 	}
 	server.listDatabases(ctx, s, only)
+	if !r.AllRoles {
+		return server, nil
+	}
 	allRoles, err := list[Setting](ctx, s, "cluster_settings")
 	if err != nil {
 		server.warnings.add("reading the settings of all roles", err)

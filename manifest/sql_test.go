@@ -31,7 +31,8 @@ func TestQueriesSelectNoSecrets(t *testing.T) {
 	for _, name := range files {
 		text, _ := sqlFiles.ReadFile(name)
 		if name == "sql/cluster_settings.sql" {
-			continue // what every role has, which every role may read; it is for 00000-cluster.json
+			// Only where the snapshot has the globals, which hold such settings as well.
+			text = regexp.MustCompile(`pg_db_role_setting|setconfig`).ReplaceAll(text, nil)
 		}
 		if found := banned.Find(text); found != nil {
 			t.Errorf("%s holds %s", name, found)

@@ -226,7 +226,7 @@ func (i *Importer) manifest(ctx context.Context, s *server, p *plan, tools pgtoo
 func (i *Importer) cluster(ctx context.Context, s *server, p *plan) io.ReadCloser {
 	pinned := s.info.Settings()
 	delete(pinned, "client_encoding") // which is another for each database
-	request := manifest.ClusterRequest{Maintenance: s.database, Files: p.paths(), PinnedSettings: pinned, SetInSession: s.info.DropsOptions(), Jobs: i.options.Jobs}
+	request := manifest.ClusterRequest{Maintenance: s.database, Files: p.paths(), PinnedSettings: pinned, SetInSession: s.info.DropsOptions(), AllRoles: p.globals, Jobs: i.options.Jobs}
 	return manifest.NewReader(ctx, func(ctx context.Context, w io.Writer) error {
 		return manifest.WriteCluster(ctx, w, s.info, request)
 	})

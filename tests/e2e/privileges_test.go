@@ -68,7 +68,7 @@ func TestDefaultPrivileges(t *testing.T) {
 	s.server.Exec(t, "first", closed+";"+openByDefault)
 	want := strings.Split(s.server.QueryText(t, "first", privileges), "\n")
 	for _, layout := range []string{"single", "tables"} {
-		s.plakar.SourceAdd(layout, s.server.URL("first"), "layout="+layout, s.server.BinDirOption())
+		s.plakar.SourceAdd(layout, s.server.URL("first"), "layout="+layout, "table_size=1B", s.server.BinDirOption())
 		s.snapshot = s.plakar.MustBackup("@" + layout)
 		dst, restore := s.destination(t)
 		check := func(what string, r harness.Result) {

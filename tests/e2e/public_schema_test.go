@@ -20,7 +20,7 @@ func TestPublicSchemaDropped(t *testing.T) {
 	}
 	s.server.Exec(t, "first", "CREATE SCHEMA app; CREATE TABLE app.t (x int); INSERT INTO app.t VALUES (1); DROP SCHEMA public; DROP EXTENSION plpgsql")
 	for _, layout := range []string{"single", "tables"} {
-		s.plakar.SourceAdd(layout, s.server.URL(""), "layout="+layout, s.server.BinDirOption())
+		s.plakar.SourceAdd(layout, s.server.URL(""), "layout="+layout, "table_size=1B", s.server.BinDirOption())
 		s.snapshot = s.plakar.MustBackup("@" + layout)
 		dst, restore := s.destination(t)
 		ok(t, restore(""))

@@ -202,7 +202,7 @@ func TestMissingPreloadLibraries(t *testing.T) {
 	p.DestinationAdd("careful", dst.URL("")+without, dst.BinDirOption())
 	snapshots := map[string]string{}
 	for _, layout := range []string{"single", "tables"} {
-		p.SourceAdd(layout, src.URL("")+without, "layout="+layout, src.BinDirOption())
+		p.SourceAdd(layout, src.URL("")+without, "layout="+layout, "table_size=1B", src.BinDirOption())
 		snapshots[layout] = p.MustBackup("@" + layout)
 	}
 	for n, c := range []struct{ to, layout string }{{"dst", "single"}, {"careful", "tables"}, {"careful", "single"}} {
