@@ -180,11 +180,11 @@ func (p *proxy) again(tb testing.TB) {
 	go p.accept()
 }
 
-// thaw goes on forwarding.
+// thaw goes on forwarding, whatever comes: hold is over.
 func (p *proxy) thaw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.frozen = false
+	p.frozen, p.stop = false, 0
 	p.gate.Broadcast()
 }
 
