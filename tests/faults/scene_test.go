@@ -56,6 +56,7 @@ func newStage(t *testing.T, opts ...harness.Option) *stage {
 	st.server.Exec(t, "origin", content)
 	p := harness.NewPlakar(t)
 	p.SourceAdd("origin", st.server.URL("origin"), st.server.BinDirOption())
+	p.NewStore() // a plakar with another one reads it as well
 	st.store, st.snapshot = p.Store, p.MustBackup("@origin")
 	return st
 }
