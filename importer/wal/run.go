@@ -73,14 +73,14 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	if errors.Is(err, errDryRun) {
 		return nil
 	}
-	if err != nil {
-		if r.first {
-			s.close(ctx) // it holds the slot
-			s.undoSlot(ctx)
-		}
-		return err
+	if err == nil {
+		err = emit(i.manifestRecord(ctx, r, started))
 	}
-	return emit(i.manifestRecord(ctx, r, started))
+	if err != nil && r.first {
+		s.close(ctx) // it holds the slot
+		s.undoSlot(ctx)
+	}
+	return err
 }
 
 // all does everything but the manifest.
