@@ -11,6 +11,7 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
 // granted are the kinds of entries that create what default privileges are for.
@@ -112,7 +113,7 @@ func resetPrivileges(e *dumparchive.Entry) string {
 	relation := "true"
 	if slices.Contains(relations, e.Desc) {
 		// By its index: a schema may have many.
-		relation = "c.relname = " + literal(e.Tag)
+		relation = "c.relname = " + sqlscript.Literal(e.Tag)
 	}
 	return fmt.Sprintf(resetTemplate, e.Desc == "EXTENSION", fmt.Sprintf(madeNow, relation))
 }

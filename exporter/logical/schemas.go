@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -74,7 +74,7 @@ func (r *restorer) schemaStatements(s manifest.ClusterSchema) []string {
 		statements = append(statements, "ALTER SCHEMA "+quoted(s.Name)+" OWNER TO "+quoted(s.Owner))
 	}
 	if s.Comment != nil {
-		statements = append(statements, "COMMENT"+on+" IS "+literal(*s.Comment))
+		statements = append(statements, "COMMENT"+on+" IS "+sqlscript.Literal(*s.Comment))
 	}
 	if r.options.NoPrivileges {
 		return statements
@@ -122,8 +122,3 @@ func roleName(role string) string {
 }
 
 func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-// literal is a string that reads the same whatever standard_conforming_strings is.
-func literal(text string) string {
-	return "E'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(text) + "'"
-}

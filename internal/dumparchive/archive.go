@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
 // Archive is an archive that is being read: its table of contents has been, its data
@@ -48,7 +50,7 @@ func (t *TOC) SetSearchPath(schemas ...string) bool {
 	for n, schema := range schemas {
 		quoted[n] = `"` + strings.ReplaceAll(schema, `"`, `""`) + `"`
 	}
-	e.Defn = "SELECT pg_catalog.set_config('search_path', " + literal(strings.Join(quoted, ", ")) + ", false);\n"
+	e.Defn = "SELECT pg_catalog.set_config('search_path', " + sqlscript.Literal(strings.Join(quoted, ", ")) + ", false);\n"
 	return true
 }
 
@@ -69,13 +71,4 @@ func (t *TOC) InsertSQL(at int, tag, sql string) (dumpID int) {
 		OffsetState: OffsetNoData, nulls: nullDropStmt | nullCopyStmt | nullNamespace | nullTablespace | nullTableAM | nullOwner,
 	})
 	return dumpID
-}
-
-// literal quotes a string, whatever standard_conforming_strings says.
-func literal(text string) string {
-	text = strings.ReplaceAll(text, `'`, `''`)
-	if strings.Contains(text, `\`) {
-		return `E'` + strings.ReplaceAll(text, `\`, `\\`) + `'`
-	}
-	return `'` + text + `'`
 }

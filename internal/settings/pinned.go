@@ -90,6 +90,12 @@ var Pinned = []Setting{
 // is not for us.
 var Role = Setting{Name: "role", Value: "none", Matters: true}
 
+// The settings that name libraries which every session loads when it begins.
+const (
+	SessionLibraries = "session_preload_libraries"
+	LocalLibraries   = "local_preload_libraries"
+)
+
 // ReachesTools reports whether the client tools have another value of a setting than the one
 // that a database gives to its sessions, unless a connection pooler drops what they are given.
 func ReachesTools(name string) bool {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	config "github.com/PlakarKorp/integration-postgresql/internal/settings"
 	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -40,35 +41,29 @@ func SetForAll(ctx context.Context, s *server.Server, settings []manifest.Settin
 func setForAll(ctx context.Context, session *server.Session, setting manifest.Setting) error {
 	statement := sqlscript.Statement{SQL: "ALTER ROLE ALL SET " + pgx.Identifier{setting.Name}.Sanitize() + " TO " + valueOf(setting)}
 	for _, library := range librariesOf(setting) {
-		if err := session.Run(ctx, sqlscript.Statement{SQL: "LOAD " + literal(library)}); err != nil {
+		if err := session.Run(ctx, sqlscript.Statement{SQL: "LOAD " + sqlscript.Literal(library)}); err != nil {
 			return fmt.Errorf("%s %s: left out, as no role could connect any more: %w", statement.Subject(), setting.Value, err)
 		}
 	}
 	return session.Run(ctx, statement)
 }
 
-// The parameters that name libraries which every session loads when it begins.
-const (
-	sessionLibraries = "session_preload_libraries"
-	localLibraries   = "local_preload_libraries"
-)
-
 // lists are the parameters whose values the server keeps as lists of quoted identifiers.
 // Source: variable_is_guc_list_quote in src/bin/pg_dump/dumputils.c
-var lists = []string{localLibraries, "search_path", sessionLibraries, "shared_preload_libraries", "temp_tablespaces", "unix_socket_directories"}
+var lists = []string{config.LocalLibraries, "search_path", config.SessionLibraries, "shared_preload_libraries", "temp_tablespaces", "unix_socket_directories"}
 
 // valueOf is the value as a statement has it: what is a list in the catalogue has to be one
 // there, or it would become one name.
 func valueOf(setting manifest.Setting) string {
 	if !slices.Contains(lists, strings.ToLower(setting.Name)) {
-		return literal(setting.Value)
+		return sqlscript.Literal(setting.Value)
 	}
 	elements := elementsOf(setting.Value)
 	if len(elements) == 0 {
 		return "''"
 	}
 	for n := range elements {
-		elements[n] = literal(elements[n])
+		elements[n] = sqlscript.Literal(elements[n])
 	}
 	return strings.Join(elements, ", ")
 }
@@ -77,9 +72,9 @@ func valueOf(setting manifest.Setting) string {
 // Source: process_session_preload_libraries in src/backend/utils/init/miscinit.c
 func librariesOf(setting manifest.Setting) []string {
 	switch strings.ToLower(setting.Name) {
-	case sessionLibraries:
+	case config.SessionLibraries:
 		return elementsOf(setting.Value)
-	case localLibraries:
+	case config.LocalLibraries:
 		libraries := elementsOf(setting.Value)
 		for n, library := range libraries {
 			if !strings.Contains(library, "/") {
@@ -123,9 +118,4 @@ func quoted(text string) (name, rest string) {
 		out.WriteByte('"')
 		text = after[1:]
 	}
-}
-
-// literal is a string that reads the same whatever standard_conforming_strings is.
-func literal(text string) string {
-	return "E'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(text) + "'"
 }

@@ -11,14 +11,14 @@ import (
 // What the catalogue has as a list is one in the statement, and every other value a text.
 func TestValueOf(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
-		{"work_mem", "1MB", `E'1MB'`},
-		{"app.list", `"a", b`, `E'"a", b'`},
-		{"DateStyle", "ISO, DMY", `E'ISO, DMY'`},
-		{"search_path", `"$user", public`, `E'$user', E'public'`},
-		{"search_path", `"it's \ ""odd"", name",x ,"y"`, `E'it''s \\ "odd", name', E'x', E'y'`},
-		{"search_path", `""`, `E''`},
+		{"work_mem", "1MB", `'1MB'`},
+		{"app.list", `"a", b`, `'"a", b'`},
+		{"DateStyle", "ISO, DMY", `'ISO, DMY'`},
+		{"search_path", `"$user", public`, `'$user', 'public'`},
+		{"search_path", `"it's \ ""odd"", name",x ,"y"`, `E'it''s \\ "odd", name', 'x', 'y'`},
+		{"search_path", `""`, `''`},
 		{"Search_Path", ``, `''`},
-		{"search_path", `"not closed`, `E'not closed'`},
+		{"search_path", `"not closed`, `'not closed'`},
 	} {
 		if got := valueOf(manifest.Setting{Name: c.name, Value: c.value}); got != c.want {
 			t.Errorf("%s = %s: %s, want %s", c.name, c.value, got, c.want)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
 // Subscriptions of the old database are disabled before the exchange, which commits: who is killed in that moment
@@ -59,7 +60,7 @@ func noteDisabled(ctx context.Context, conn *pgx.Conn, database string, disabled
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
 	case err == nil && bare != "" && !slices.Equal(before, disabled):
-		_, err = conn.Exec(ctx, "COMMENT ON DATABASE "+ident(database)+" IS "+literal(joinMark(bare, disabled)))
+		_, err = conn.Exec(ctx, "COMMENT ON DATABASE "+ident(database)+" IS "+sqlscript.Literal(joinMark(bare, disabled)))
 	}
 	if err != nil {
 		return fmt.Errorf("noting which subscriptions are disabled: %w", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
 // Complete lets the new database, in which everything is, take the place of the old one. With an error the
@@ -89,7 +90,7 @@ func (r *Replacement) exchange(ctx context.Context, session *server.Session, nam
 			if err := execAll(ctx, tx, "ALTER DATABASE "+ident(name)+" RENAME TO "+ident(r.away)); err != nil {
 				return err
 			}
-			if err := r.checkSame(ctx, tx, literal(r.away)); err != nil {
+			if err := r.checkSame(ctx, tx, sqlscript.Literal(r.away)); err != nil {
 				return err
 			}
 			if err := execAll(ctx, tx, statements...); err != nil {
@@ -225,7 +226,7 @@ func (r *Replacement) putBack(ctx context.Context, name string) error {
 		}
 		comment := "NULL"
 		if r.old.comment != nil {
-			comment = literal(*r.old.comment)
+			comment = sqlscript.Literal(*r.old.comment)
 		}
 		// As long as the new one is there, it is to be known for what it is.
 		err := r.server.With(ctx, "", func(conn *pgx.Conn) error {

@@ -67,7 +67,7 @@ func ReadProperties(toc *dumparchive.TOC, o *options.Export) (Properties, error)
 
 // loads reports whether a setting names libraries for sessions to load.
 func loads(setting string) bool {
-	return strings.EqualFold(setting, "session_preload_libraries") || strings.EqualFold(setting, "local_preload_libraries")
+	return strings.EqualFold(setting, settings.SessionLibraries) || strings.EqualFold(setting, settings.LocalLibraries)
 }
 
 // withPlaces returns CREATE DATABASE with the locale and the tablespace that the options say.
@@ -91,11 +91,11 @@ func withPlaces(create sqlscript.Statement, o *options.Export) sqlscript.Stateme
 		without = append(without, "LOCALE", "LC_COLLATE", "LC_CTYPE", "ICU_LOCALE", "ICU_RULES", "BUILTIN_LOCALE", "COLLATION_VERSION")
 		switch provider {
 		case "icu":
-			with = append(with, "ICU_LOCALE = "+literal(o.Locale))
+			with = append(with, "ICU_LOCALE = "+sqlscript.Literal(o.Locale))
 		case "builtin":
-			with = append(with, "BUILTIN_LOCALE = "+literal(o.Locale))
+			with = append(with, "BUILTIN_LOCALE = "+sqlscript.Literal(o.Locale))
 		default:
-			with = append(with, "LC_COLLATE = "+literal(o.Locale), "LC_CTYPE = "+literal(o.Locale))
+			with = append(with, "LC_COLLATE = "+sqlscript.Literal(o.Locale), "LC_CTYPE = "+sqlscript.Literal(o.Locale))
 		}
 	}
 	return create.WithOptions(without, with...)
@@ -234,11 +234,3 @@ func (p *Properties) run(ctx context.Context, s *server.Server, statements []sql
 }
 
 func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-// literal writes a text as a string constant.
-func literal(text string) string {
-	if strings.Contains(text, `\`) {
-		return `E'` + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(text) + `'`
-	}
-	return `'` + strings.ReplaceAll(text, `'`, `''`) + `'`
-}

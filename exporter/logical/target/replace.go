@@ -15,6 +15,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/shutdown"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
 // invalidDatabase is the connection limit of a database whose DROP was interrupted: it can
@@ -229,6 +230,6 @@ const (
 // the one that it is to replace or, with the state replaced, that has replaced it. More may follow: see noteDisabled.
 func mark(ctx context.Context, conn *pgx.Conn, name string, s state, oid uint32, of string) error {
 	text := fmt.Sprintf("plakar: %s, for database OID %d: %s", s, oid, ident(of))
-	_, err := conn.Exec(ctx, "COMMENT ON DATABASE "+ident(name)+" IS "+literal(text))
+	_, err := conn.Exec(ctx, "COMMENT ON DATABASE "+ident(name)+" IS "+sqlscript.Literal(text))
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
+	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
 // unreachable is a connection string that no publisher answers at: there is no such
@@ -156,7 +157,7 @@ type subscription struct {
 func (sub subscription) again() string {
 	slot, publications := "NONE", make([]string, 0, len(sub.Publications))
 	if sub.Slot != "" {
-		slot = literal(sub.Slot)
+		slot = sqlscript.Literal(sub.Slot)
 	}
 	for _, name := range sub.Publications {
 		publications = append(publications, ident(name))
