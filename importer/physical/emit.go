@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -33,7 +34,8 @@ type recordEmitter struct {
 	directories map[string]bool // paths of the directories and tablespace links that were sent
 	owner       *tar.Header     // an entry whose owner is that of the data directory
 	received    progress.Counter
-	block       []byte // for files that are passed on while they are read
+	block       []byte    // for files that are passed on while they are read
+	hash        hash.Hash // for the identity of one file after the other
 }
 
 // blockSize is what is read of a file at once, in bytes.
@@ -43,6 +45,7 @@ func newRecordEmitter(ctx context.Context, emit func(*connectors.Record) error, 
 	return &recordEmitter{
 		ctx: ctx, emit: emit, spool: sp, systemID: systemID, layout: newLayout(tablespaces), started: time.Now(),
 		check: newVerifier(systemID), directories: make(map[string]bool), block: make([]byte, blockSize),
+		hash: newIdentityHash(),
 	}
 }
 

@@ -34,12 +34,11 @@ func (s *recordEmitter) file(p destination, header *tar.Header, content io.Reade
 	}
 	sums := newChecksums()
 	if p.path != "" && s.spool.Fits(header.Size) {
-		sums.withIdentity(s.systemID)
+		sums.withIdentity(s.hash, s.systemID)
 	}
-	content = io.TeeReader(content, sums)
 	var err error
 	if p.path == "" {
-		_, err = io.Copy(io.Discard, content)
+		_, err = io.Copy(sums, content)
 	} else {
 		err = s.content(p.path, header, content, sums)
 	}
@@ -53,14 +52,14 @@ func (s *recordEmitter) file(p destination, header *tar.Header, content io.Reade
 // content sends the file at pathname: as soon as it is in the spool, or while it
 // is read.
 func (s *recordEmitter) content(pathname string, header *tar.Header, content io.Reader, sums *checksums) error {
-	held, err := s.spool.Put(s.ctx, content, header.Size)
+	held, err := s.spool.Put(s.ctx, content, header.Size, sums)
 	if err != nil {
 		return err
 	}
 	if held.Size == header.Size {
 		return s.emit(s.record(pathname, 0, header, sums.identity()).with(held))
 	}
-	return s.streamThrough(pathname, header, held, content)
+	return s.streamThrough(pathname, header, held, io.TeeReader(content, sums))
 }
 
 // streamThrough sends a file of which only the first part is held. It returns when the rest

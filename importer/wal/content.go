@@ -26,8 +26,8 @@ func (zeros) Read(p []byte) (int, error) {
 // spool or, where that has no room, with the first of them, and deliver returns when plakar
 // has taken the rest.
 func (r *run) deliver(source io.Reader, size uint64, give func(content io.ReadCloser, whole bool) error) error {
-	source = io.LimitReader(source, int64(size))         // #nosec G115 -- a segment's size
-	held, err := r.spool.Put(r.ctx, source, int64(size)) // #nosec G115 -- as above
+	source = io.LimitReader(source, int64(size))                     // #nosec G115 -- a segment's size
+	held, err := r.spool.Put(r.ctx, source, int64(size), io.Discard) // #nosec G115 -- as above
 	if err != nil {
 		return r.cause(err)
 	}

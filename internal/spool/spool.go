@@ -81,14 +81,15 @@ func (s *Spool) Fits(size int64) bool { return size <= memoryFile || size <= s.s
 
 // Put reads a file of size bytes from r and keeps it, or as much of it as it can:
 // the rest is left in r. The result has to be read or closed. An error is one of
-// r or of ctx; nothing is kept then.
-func (s *Spool) Put(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
+// r or of ctx; nothing is kept then. sums, which must not fail, has got all that was read when
+// Put returns: what a large file costs there is paid beside reading.
+func (s *Spool) Put(ctx context.Context, r io.Reader, size int64, sums io.Writer) (*Entry, error) {
 	switch {
 	case size <= memoryFile:
-		return s.putSmall(ctx, r, size)
+		return s.putSmall(ctx, r, size, sums)
 	case size <= s.size:
 		e := &Entry{spool: s}
-		if err := s.putLarge(ctx, e, r, size); err != nil {
+		if err := s.putLarge(ctx, e, r, size, sums); err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
 		return e, nil
@@ -97,7 +98,7 @@ func (s *Spool) Put(ctx context.Context, r io.Reader, size int64) (*Entry, error
 	}
 }
 
-func (s *Spool) putSmall(ctx context.Context, r io.Reader, size int64) (*Entry, error) {
+func (s *Spool) putSmall(ctx context.Context, r io.Reader, size int64, sums io.Writer) (*Entry, error) {
 	if err := s.small.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
@@ -105,13 +106,14 @@ func (s *Spool) putSmall(ctx context.Context, r io.Reader, size int64) (*Entry, 
 	if _, err := io.ReadFull(r, e.memory); err != nil {
 		return nil, errors.Join(endedEarly(err), e.Close())
 	}
+	_, _ = sums.Write(e.memory)
 	return e, nil
 }
 
-// putLarge reads up to size bytes from r into e. One block is written while the next
+// putLarge reads up to size bytes from r into e. One block is summed and written while the next
 // one is read. When a file takes no more, what was read stays in memory. An error is
 // one of r or of ctx.
-func (s *Spool) putLarge(ctx context.Context, e *Entry, r io.Reader, size int64) error {
+func (s *Spool) putLarge(ctx context.Context, e *Entry, r io.Reader, size int64, sums io.Writer) error {
 	if s.buffers[0] == nil {
 		s.buffers = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
 	}
@@ -124,6 +126,7 @@ func (s *Spool) putLarge(ctx context.Context, e *Entry, r io.Reader, size int64)
 		case err != nil:
 			return endedEarly(err)
 		case failed != nil && noBlock == nil: // this one was read, the one before it was not written
+			_, _ = sums.Write(buffer)
 			e.memory = append(e.memory, buffer...)
 			e.Size += int64(len(buffer))
 		}
@@ -132,7 +135,7 @@ func (s *Spool) putLarge(ctx context.Context, e *Entry, r io.Reader, size int64)
 			return nil
 		}
 		e.Size += int64(len(buffer))
-		before = write(to, buffer)
+		before = write(to, buffer, sums)
 	}
 	if err := before.end(e); err != nil {
 		s.warn(err)
@@ -160,9 +163,10 @@ type pendingWrite struct {
 	ended   chan error
 }
 
-func write(to block, content []byte) pendingWrite {
+func write(to block, content []byte, sums io.Writer) pendingWrite {
 	p := pendingWrite{content: content, ended: make(chan error, 1)}
 	go func() {
+		_, _ = sums.Write(content)
 		_, err := to.file.WriteAt(content, to.at)
 		p.ended <- err
 	}()

@@ -36,9 +36,13 @@ func TestHold(t *testing.T) {
 		s := newSpool(t, uint64(c.disk))
 		want := content(c.size)
 		source := bytes.NewReader(want)
-		h, err := s.Put(t.Context(), source, int64(c.size))
+		var summed bytes.Buffer
+		h, err := s.Put(t.Context(), source, int64(c.size), &summed)
 		if err != nil || h.Size != int64(c.held) {
 			t.Fatalf("%+v: held %d, %v", c, h.Size, err)
+		}
+		if !bytes.Equal(summed.Bytes(), want[:c.held]) {
+			t.Errorf("%+v: %d bytes were summed", c, summed.Len())
 		}
 		if fits := s.Fits(int64(c.size)); fits != (c.held == c.size) {
 			t.Errorf("%+v: fits %v", c, fits)
@@ -76,13 +80,13 @@ func whole(t *testing.T, s *Spool) {
 func TestRoomIsGivenBackWhileReading(t *testing.T) {
 	const size = 32 << 20
 	s := newSpool(t, size)
-	first, err := s.Put(t.Context(), bytes.NewReader(content(size)), size)
+	first, err := s.Put(t.Context(), bytes.NewReader(content(size)), size, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	second := make(chan *Entry)
 	go func() {
-		h, err := s.Put(t.Context(), bytes.NewReader(content(size)), size)
+		h, err := s.Put(t.Context(), bytes.NewReader(content(size)), size, io.Discard)
 		if err != nil {
 			t.Error(err)
 		}
@@ -106,13 +110,13 @@ func TestRoomIsGivenBackWhileReading(t *testing.T) {
 func TestWaitEndsWithContext(t *testing.T) {
 	s := newSpool(t, 0)
 	for range memoryTotal / memoryFile {
-		if _, err := s.Put(t.Context(), bytes.NewReader(content(memoryFile)), memoryFile); err != nil {
+		if _, err := s.Put(t.Context(), bytes.NewReader(content(memoryFile)), memoryFile, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, err := s.Put(ctx, strings.NewReader("x"), 1); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Put(ctx, strings.NewReader("x"), 1, io.Discard); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("no room: %v", err)
 	}
 }
@@ -124,7 +128,7 @@ func TestShortSource(t *testing.T) {
 		for _, announced := range []int64{memoryFile, size} {
 			s := newSpool(t, size)
 			source := io.LimitReader(bytes.NewReader(content(size)), min(int64(given), announced-1))
-			if _, err := s.Put(t.Context(), source, announced); !errors.Is(err, io.ErrUnexpectedEOF) {
+			if _, err := s.Put(t.Context(), source, announced, io.Discard); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("%d of %d: %v", given, announced, err)
 			}
 			whole(t, s)
@@ -141,7 +145,7 @@ func TestNoFolder(t *testing.T) {
 	}
 	s := New(tempfile.New(dir), size, 0)
 	source := bytes.NewReader(content(size))
-	h, err := s.Put(t.Context(), source, size)
+	h, err := s.Put(t.Context(), source, size, io.Discard)
 	if err != nil || h.Size != 0 || source.Len() != size {
 		t.Errorf("held %d, %d left: %v", h.Size, source.Len(), err)
 	}
@@ -161,9 +165,13 @@ func TestFileTakesNoMore(t *testing.T) {
 		}
 		s.blocks.stores[0].most, s.blocks.stores[1].file = good, file
 		source := bytes.NewReader(content(size))
-		h, err := s.Put(t.Context(), source, size)
+		var summed bytes.Buffer
+		h, err := s.Put(t.Context(), source, size, &summed)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !bytes.Equal(summed.Bytes(), content(size)[:h.Size]) {
+			t.Errorf("%d bytes of %d were summed", summed.Len(), h.Size)
 		}
 		got := make([]byte, h.Size)
 		if _, err := io.ReadFull(h, got); err != nil {
@@ -190,7 +198,7 @@ func TestBlocksAreReused(t *testing.T) {
 	var marks []byte
 	for n := range 200 {
 		mark := byte(n)
-		h, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte{mark}, size)), size)
+		h, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte{mark}, size)), size, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +232,7 @@ func TestBlocksAreReused(t *testing.T) {
 func TestReadWhileClosed(t *testing.T) {
 	s := New(tempfile.New(t.TempDir()), 1<<30, 0)
 	for range 200 {
-		e, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 4<<10)), 4<<10)
+		e, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 4<<10)), 4<<10, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
