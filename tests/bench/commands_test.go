@@ -94,6 +94,11 @@ func (g *stage) basebackup() *exec.Cmd {
 	return tool(g.server, "postgres", "pg_basebackup", "--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast")
 }
 
+// bareBase is pg_basebackup alone, into nothing.
+func (g *stage) bareBase() contender {
+	return contender{bareBase, nil, func(b *testing.B) sample { return measure(b, g.basebackup()) }}
+}
+
 // tarred stores a base backup that is in a file already, with plakar's own importer.
 func (g *stage) tarred(b *testing.B) contender {
 	b.Helper()

@@ -19,10 +19,7 @@ type dataset struct {
 }
 
 var (
-	d1 = dataset{"D1", "few large tables: pgbench, scale 60", "bench", func(b *testing.B, s *harness.Server) {
-		s.Exec(b, "postgres", "CREATE DATABASE bench")
-		run(b, tool(s, "bench", "pgbench", "--initialize", "--scale=60", "--quiet"))
-	}}
+	d1 = dataset{"D1", "few large tables: pgbench, scale 60", "bench", pgbench(60)}
 	d2 = dataset{"D2", "many small tables: 4,000 with an index each", "bench", tables(4000, 20)}
 	d3 = dataset{"D3", "many databases: 40 of about 5 MB of rows", "db01", func(b *testing.B, s *harness.Server) {
 		s.Exec(b, "postgres", "CREATE DATABASE db01")
@@ -42,7 +39,16 @@ var (
 		s.Psql(b, "bench", mixed)
 	}}
 	d5 = dataset{"D5", "20,000 tables with an index each", "bench", tables(20000, 1)}
+	d6 = dataset{"D6", "files of 1 GB: pgbench, scale 200", "bench", pgbench(200)}
 )
+
+// pgbench makes its tables; 15 MB for each unit of scale.
+func pgbench(scale int) func(*testing.B, *harness.Server) {
+	return func(b *testing.B, s *harness.Server) {
+		s.Exec(b, "postgres", "CREATE DATABASE bench")
+		run(b, tool(s, "bench", "pgbench", "--initialize", fmt.Sprintf("--scale=%d", scale), "--quiet"))
+	}
+}
 
 // mixed is the content of D4.
 const mixed = `
