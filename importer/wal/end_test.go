@@ -29,6 +29,9 @@ func TestSetBackWithin(t *testing.T) {
 		"not set back":                  {0, 7<<20 + 1800, ""},
 	} {
 		for way, options := range map[string][]string{"": nil, ", no spool": {"spool_size=0"}, ", slot lost": nil} {
+			if way != "" && name != "a bit further" && name != "far" {
+				continue
+			}
 			t.Run(name+way, func(t *testing.T) {
 				t.Parallel()
 				server, s := follows(t)
