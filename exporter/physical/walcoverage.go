@@ -47,6 +47,7 @@ func (v *inventory) latest(b *base) (wal.History, error) {
 		h, known := v.historyOf(timeline)
 		switch {
 		case timeline <= b.timeline:
+		case !known && v.left(timeline) != 0: // the history of a newer one, which went on from it, tells all
 		case !known:
 			return wal.History{}, fmt.Errorf("there is WAL of timeline %d, but not its history file %s", timeline, timeline.HistoryName())
 		case h.Holds(b.timeline, b.end):

@@ -103,6 +103,11 @@ func TestTimelines(t *testing.T) {
 			t.Errorf("%+v to %d: %v %v, want %q", c.base, c.timeline, h, err, c.want)
 		}
 	}
+	// Timeline 2 is known from what went on from it.
+	delete(v.histories, 2)
+	if h, err := v.latest(&base{timeline: 1, end: at(4, 0)}); err != nil || h.Timeline != 4 {
+		t.Errorf("%v %v", h, err)
+	}
 	v.full = set(t, "5:9")
 	if _, err := v.latest(&base{timeline: 1, end: at(2, 0)}); err == nil || !strings.Contains(err.Error(), "not its history file 00000005.history") {
 		t.Error(err)

@@ -36,7 +36,8 @@ func (w *walRestore) finish(ctx context.Context) error {
 	if err != nil {
 		return w.completedBy("restore a whole WAL snapshot into it, or the same one again with another target_timeline", err)
 	}
-	if err := w.covered(v, course); err != nil {
+	lsn, _, _ := w.options.TargetLSN()
+	if err := w.covered(v, course, wal.LSN(lsn)); err != nil {
 		return err
 	}
 	end, reached, err := w.stopAt(ctx, v, course)
@@ -78,7 +79,7 @@ func (w *walRestore) course(v *inventory) (wal.History, error) {
 
 // completedBy says which restore completes this one.
 func (w *walRestore) completedBy(how string, err error) error {
-	w.complete = "to complete it, " + how
+	w.complete = cmp.Or(w.complete, "to complete it, "+how)
 	return err
 }
 
@@ -178,10 +179,10 @@ func (w *walRestore) addHistories(v *inventory) error {
 	return nil
 }
 
-// covered proves that every segment from the end of the base backup to where the recovery ends
-// is there. An empty file takes the place of one that is missing: a server that reads it
+// covered proves that every segment from the end of the base backup to where the recovery ends,
+// which is lsn or, for 0, the end of the WAL, is there. An empty file takes the place of one that is missing: a server that reads it
 // stops, while it takes a hole for the end of the WAL.
-func (w *walRestore) covered(v *inventory, course wal.History) error {
+func (w *walRestore) covered(v *inventory, course wal.History, lsn wal.LSN) error {
 	size := w.base.segmentSize()
 	promised, left := w.promised(course), v.left(course.Timeline)
 	if reach := max(promised, v.reach(course, promised == 0)); reach <= w.base.end {
@@ -189,10 +190,9 @@ func (w *walRestore) covered(v *inventory, course wal.History) error {
 	}
 	last, known := v.last(course.Timeline)
 	to := last.Start
-	lsn, limited, _ := w.options.TargetLSN()
 	switch {
-	case limited:
-		to = wal.LSN(lsn) - 1
+	case lsn != 0:
+		to = lsn - 1
 	case max(promised, left) > last.Start:
 		to = max(promised, left) - 1
 	case !known && len(course.Ancestors) > 0:
@@ -210,9 +210,9 @@ func (w *walRestore) covered(v *inventory, course wal.History) error {
 		}
 	}
 	missing := strings.Join(texts, ", ")
-	if limited && last.End() < wal.LSN(lsn) {
+	if lsn != 0 && last.End() < lsn {
 		return w.completedBy("restore a newer WAL snapshot into it, or the same one again with an earlier target",
-			fmt.Errorf("option \"target_lsn\": the WAL ends before %s, it is missing %s", wal.LSN(lsn), missing))
+			fmt.Errorf("option \"target_lsn\": the WAL ends before %s, it is missing %s", lsn, missing))
 	}
 	return w.completedBy(fmt.Sprintf("restore another WAL snapshot into it, which has the WAL %s", missing), fmt.Errorf("WAL is missing %s", missing))
 }

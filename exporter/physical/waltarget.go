@@ -59,7 +59,7 @@ func (w *walRestore) stopAt(ctx context.Context, v *inventory, course wal.Histor
 		return nil, "", w.completedBy("restore a newer WAL snapshot into it, or the same one again with another target or none", err)
 	}
 	if (o.XID != "" || o.Name != "") && !o.Quiet {
-		slog.Warn(fmt.Sprintf("only the server can find the target; if it is not in the WAL, the server stops with \"recovery ended before configured recovery target was reached\": %s", w.remove(end.target.name)))
+		slog.Warn("only the server can find the target; if it is not in the WAL, " + w.missed(end.target.name))
 	}
 	if (byTime || byLSN) && end.target.value == "" {
 		reached = "to the end of the WAL, behind which the target is: nothing happened in between"
@@ -67,9 +67,17 @@ func (w *walRestore) stopAt(ctx context.Context, v *inventory, course wal.Histor
 	return end, fmt.Sprintf("%s on timeline %d", reached, course.Timeline), nil
 }
 
-// remove says what to do when the server did not find its target.
-func (w *walRestore) remove(name string) string {
-	return fmt.Sprintf("to recover to the end of the WAL then, remove the line %s from %s/%s and start it again", name, w.data.path, autoConf)
+// firstToMiss is the first major version whose recovery fails when it does not reach its target.
+// Source: https://www.postgresql.org/docs/13/release-13.html
+const firstToMiss = 13
+
+// missed says what a server does that does not find its target, and what to do then.
+func (w *walRestore) missed(name string) string {
+	if w.base.major < firstToMiss {
+		return fmt.Sprintf("PostgreSQL %d opens with all of the WAL: look whether its log says \"recovery stopping\"", w.base.major)
+	}
+	return fmt.Sprintf("the server stops with \"recovery ended before configured recovery target was reached\": "+
+		"to recover to the end of the WAL then, remove the line %s from %s/%s and start it again", name, w.data.path, autoConf)
 }
 
 // timelineSetting is the value of recovery_target_timeline. Without a history file, which the
@@ -92,12 +100,11 @@ func (w *walRestore) reachesTime(ctx context.Context, v *inventory, course wal.H
 	found, err := w.lastCommit(ctx, v, course)
 	switch {
 	case errors.Is(err, errNoWaldump) && last.IsZero():
-		slog.Warn(fmt.Sprintf("up to when the WAL reaches is not known: the snapshot does not say it, and %v; if no transaction ended after %s, the server stops with "+
-			"\"recovery ended before configured recovery target was reached\": %s", err, formatTime(at), w.remove("recovery_target_time")))
+		slog.Warn(fmt.Sprintf("up to when the WAL reaches is not known: the snapshot does not say it, and %v; if no transaction ended after %s, %s",
+			err, formatTime(at), w.missed("recovery_target_time")))
 		return nil
 	case errors.Is(err, errNoWaldump):
-		slog.Warn(fmt.Sprintf("%v: if no transaction ended after %s, the server stops with \"recovery ended before configured recovery target was reached\": %s",
-			err, formatTime(at), w.remove("recovery_target_time")))
+		slog.Warn(fmt.Sprintf("%v: if no transaction ended after %s, %s", err, formatTime(at), w.missed("recovery_target_time")))
 		return nil
 	case err != nil:
 		return err
@@ -115,23 +122,21 @@ func (w *walRestore) reachesLSN(ctx context.Context, v *inventory, course wal.Hi
 	behind, err := w.scan(ctx, v, course, lsn, false)
 	switch {
 	case errors.Is(err, errNoWaldump):
-		slog.Warn(fmt.Sprintf("%v: if no record of the WAL begins at %s or behind it, the server stops with \"recovery ended before configured recovery target was reached\": %s",
-			err, lsn, w.remove("recovery_target_lsn")))
+		slog.Warn(fmt.Sprintf("%v: if no record of the WAL begins at %s or behind it, %s", err, lsn, w.missed("recovery_target_lsn")))
 		return nil
 	case err != nil:
 		return err
 	case behind.records > 0:
 		return nil
 	}
-	for _, e := range w.ends {
-		if e.Timeline == course.Timeline && e.LSN >= lsn {
-			return w.toEnd(ctx, v, course, end)
-		}
+	if w.promised(course) < lsn && behind.end != lsn {
+		return fmt.Errorf("option \"target_lsn\": the WAL ends before %s", lsn)
 	}
-	if behind.end == lsn {
-		return w.toEnd(ctx, v, course, end)
+	// The record before it may reach into a segment that is missing.
+	if err := w.covered(v, course, 0); err != nil {
+		return err
 	}
-	return fmt.Errorf("option \"target_lsn\": the WAL ends before %s", lsn)
+	return w.toEnd(ctx, v, course, end)
 }
 
 // toEnd makes the end of the WAL the target. To pause or shut down there, the server needs

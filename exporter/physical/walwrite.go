@@ -169,14 +169,18 @@ func (w *walRestore) segment(name string, content io.Reader) error {
 }
 
 // compareOwn makes sure that a segment that came with the base backup as well is the same: a
-// server would take the other one, and find the backup's beginning nowhere or elsewhere. A
-// standby's backup may hold segments that were not full.
+// server would take the other one, and find the backup's beginning nowhere or elsewhere. In a
+// standby's backup, the last one may not be full: what counts is the WAL up to the backup's end.
 func (w *walRestore) compareOwn(name string, segment wal.Segment, partial bool) error {
-	if partial || w.base.standby || !w.base.own[segment] {
+	if partial || !w.base.own[segment] {
 		return nil
 	}
-	same, _, _, err := compareFiles(w.wal, name, path.Join(storeDir, incoming))
-	if err == nil && !same {
+	counts := segment.Size
+	if w.base.standby {
+		counts = uint64(max(segment.Start, min(segment.End(), w.base.end)) - segment.Start)
+	}
+	c, err := compareFiles(w.wal, name, path.Join(storeDir, incoming))
+	if err == nil && !c.agree(counts) {
 		err = fmt.Errorf("the base backup came with another segment of that name: %w", errOtherHistory)
 	}
 	return err
@@ -238,7 +242,7 @@ func streamError(err error) error {
 }
 
 // keep gives what was received its name. A segment that is there already has to be the same; of
-// two partial ones, that with more WAL counts.
+// two partial ones, that with more WAL counts, and the other one has to be its beginning.
 func (w *walRestore) keep(name string, partial bool) error {
 	info, err := w.store.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -247,49 +251,72 @@ func (w *walRestore) keep(name string, partial bool) error {
 	if err != nil {
 		return err
 	}
-	same, before, after, err := compareFiles(w.store, name, incoming)
+	c, err := compareFiles(w.store, name, incoming)
 	switch {
 	case err != nil:
 		return err
-	case same || partial && after <= before:
+	case c.agree(w.base.segmentSize()), partial && c.agree(c.endB) && c.endB <= c.endA:
 		return w.store.Remove(incoming)
-	case partial:
+	case partial && c.agree(c.endA):
 		return w.store.Rename(incoming, name)
 	}
 	return fmt.Errorf("another segment of that name was restored before: %w", errOtherHistory)
 }
 
-// compareFiles reports whether two files are the same, and where what is not zero ends in each.
-func compareFiles(root *os.Root, a, b string) (same bool, endA, endB int64, err error) {
+// comparison is how two files compare, in bytes from their beginning.
+type comparison struct {
+	differ     uint64 // where they do first; their length if nowhere
+	endA, endB uint64 // where what is not zero ends
+}
+
+// agree reports whether the first so many bytes of both are the same.
+func (c comparison) agree(bytes uint64) bool { return c.differ >= bytes }
+
+// compareFiles compares two files of the same length.
+func compareFiles(root *os.Root, a, b string) (c comparison, err error) {
 	fileA, err := root.Open(a)
 	if err != nil {
-		return false, 0, 0, err
+		return c, err
 	}
 	defer func() { _ = fileA.Close() }()
 	fileB, err := root.Open(b)
 	if err != nil {
-		return false, 0, 0, err
+		return c, err
 	}
 	defer func() { _ = fileB.Close() }()
-	same = true
 	blockA, blockB := make([]byte, blockSize), make([]byte, blockSize)
-	for at := int64(0); ; at += blockSize {
+	for at := uint64(0); ; at += blockSize {
 		n, errA := io.ReadFull(fileA, blockA)
 		m, errB := io.ReadFull(fileB, blockB)
-		same = same && bytes.Equal(blockA[:n], blockB[:m])
-		if used := len(bytes.TrimRight(blockA[:n], "\x00")); used > 0 {
-			endA = at + int64(used)
-		}
-		if used := len(bytes.TrimRight(blockB[:m], "\x00")); used > 0 {
-			endB = at + int64(used)
-		}
 		for _, err := range []error{errA, errB} {
 			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				return false, 0, 0, err
+				return c, err
 			}
 		}
+		c.add(at, blockA[:n], blockB[:m])
 		if errA != nil && errB != nil {
-			return same, endA, endB, nil
+			return c, nil
 		}
 	}
+}
+
+// add takes the blocks of both files that begin so many bytes from their beginning.
+func (c *comparison) add(at uint64, a, b []byte) {
+	if used := len(bytes.TrimRight(a, "\x00")); used > 0 {
+		c.endA = at + uint64(used)
+	}
+	if used := len(bytes.TrimRight(b, "\x00")); used > 0 {
+		c.endB = at + uint64(used)
+	}
+	if c.differ < at {
+		return
+	}
+	n := 0
+	if bytes.Equal(a, b) {
+		n = len(a)
+	}
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	c.differ = at + uint64(n) // #nosec G115 -- not negative
 }

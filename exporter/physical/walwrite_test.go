@@ -55,9 +55,15 @@ func TestOwnSegment(t *testing.T) {
 	const standby = "BACKUP FROM: standby\n"
 	for _, c := range []struct {
 		label, content string
+		end            wal.LSN // of the base backup, in the segment
 		refused        bool
-	}{{"", "own", false}, {"", "other", true}, {standby, "other", false}} {
+	}{
+		{"", "own", 0, false}, {"", "other", 0, true}, {"", "own, and more", 0, true},
+		{standby, "other", 0, false}, {standby, "other", wal.FirstPageHeaderSize + 2, true},
+		{standby, "own, and more", wal.FirstPageHeaderSize + 3, false}, {standby, "other", 3 << 20, true},
+	} {
 		w := walOn(t, s, page(s, "own"), c.label)
+		w.base.end = s.Start + c.end
 		err := w.segment(s.Name(), bytes.NewReader(page(s, c.content)))
 		if refused := errors.Is(err, errOtherHistory); refused != c.refused || err != nil && !refused {
 			t.Errorf("%+v: %v", c, err)
@@ -68,5 +74,45 @@ func TestOwnSegment(t *testing.T) {
 		if w.data.has(controlFile) || c.refused != strings.Contains(w.hint(), "own history") {
 			t.Errorf("%+v: can be started, or says %q", c, w.hint())
 		}
+	}
+}
+
+// Of two beginnings of a segment one is that of the other.
+func TestPartialSegments(t *testing.T) {
+	s := wal.Segment{Timeline: 1, Start: 5 << 20, Size: wal.MinSegmentSize}
+	next := s.Next()
+	for _, c := range []struct {
+		first, second string
+		want          string // "" for an error
+	}{
+		{"some", "some", "some"}, {"some", "some more", "some more"}, {"some more", "some", "some more"},
+		{"some", "somx", ""}, {"some", "sox and more", ""}, {"sox and more", "some", ""}, {"", "some", "some"}, {"some", "", "some"},
+	} {
+		w := walOn(t, s, page(s, "own"), "")
+		err := w.segment(next.Name()+wal.PartialSuffix, bytes.NewReader(page(next, c.first)))
+		if err == nil {
+			err = w.segment(next.Name()+wal.PartialSuffix, bytes.NewReader(page(next, c.second)))
+		}
+		if errors.Is(err, errOtherHistory) != (c.want == "") || err != nil && c.want != "" {
+			t.Errorf("%+v: %v", c, err)
+			continue
+		}
+		got, err := w.store.ReadFile(next.Name() + wal.PartialSuffix)
+		if err != nil || c.want != "" && !bytes.Equal(got, page(next, c.want)) {
+			t.Errorf("%+v: another content, %v", c, err)
+		}
+	}
+}
+
+// What a server does that does not find its target depends on its version.
+func TestMissed(t *testing.T) {
+	s := wal.Segment{Timeline: 1, Start: 5 << 20, Size: wal.MinSegmentSize}
+	w := walOn(t, s, page(s, "own"), "")
+	if got := w.missed("recovery_target_xid"); !strings.Contains(got, "recovery ended before") || !strings.Contains(got, "remove the line recovery_target_xid from "+w.data.path) {
+		t.Error(got)
+	}
+	w.base.major = 12
+	if got := w.missed("recovery_target_xid"); !strings.Contains(got, "PostgreSQL 12 opens with all of the WAL") {
+		t.Error(got)
 	}
 }

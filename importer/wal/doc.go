@@ -14,7 +14,7 @@
 //   - In a dry run a record is acknowledged unopened with size -1; with "-cache no" every
 //     one is opened.
 //   - A record with a size that differs from the previous snapshot's is opened: that changes
-//     a fact which is the size of a record (sendSuccessor).
+//     a fact which is the size of a record (sendSuccessor), or exchanges a bit (exchangeEnd).
 //
 // Data flow of a run: where the WAL ends now (server.go); is there a previous snapshot, of
 // this cluster (run.go); a slot that keeps WAL and that nobody uses (slot.go); which segments
@@ -25,8 +25,9 @@
 // Invariants:
 //
 //   - The identity of a segment is its name. So the newest segment of the previous snapshot
-//     is streamed again, and must have the content that its record in /sum knows; and the
-//     previous snapshot must not have a segment after it. Otherwise the server was set back,
+//     is streamed again, and must have the content that its record in /sum knows; the
+//     previous snapshot must not have a segment after it; and where the previous snapshot ended within
+//     a segment, that one must begin as it did (end.go). Otherwise the server was set back,
 //     and nothing is stored. Where a new timeline begins just after it this cannot be told; there
 //     the segment must be on the server in which the timeline begins, if the previous snapshot has it.
 //   - The slot moves to the newest segment of the previous snapshot, which was committed,

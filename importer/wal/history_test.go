@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 
@@ -247,4 +248,27 @@ func TestFetchEnds(t *testing.T) {
 	server.breakAt = server.at(5, 8<<20)
 	server.breaks = answers(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "58P01", Message: "has already been removed"}, ready)
 	s.refuses(t, server, "has already been removed", "spool_size=0", "continue_on_error=true")
+}
+
+// A promoted standby need not have the history files of older timelines: they are in those of newer ones.
+func TestHistoryFilesRemoved(t *testing.T) {
+	t.Parallel()
+	server, s := follows(t)
+	for n := 2; n <= 4; n++ {
+		server.begins(xlog.Timeline(n), server.at(6+n, 100)) // #nosec G115 -- small
+	}
+	server.end = server.at(11, 7)
+	files := maps.Clone(server.files)
+	delete(server.files, 2)
+	delete(server.files, 3)
+	for range 2 {
+		s.must(t, server)
+		s.whole(t, server, server.at(3, 0))
+		for timeline, want := range files {
+			if got := string(s.files[timeline.HistoryPath()].content); got != want {
+				t.Errorf("the history of timeline %d is %q, want %q", timeline, got, want)
+			}
+		}
+		server.files, server.end = files, server.at(12, 9) // and another server, which has them
+	}
 }

@@ -40,14 +40,22 @@ type run struct {
 	met     bool          // the walk met WAL of the previous snapshot, or its beginning
 	checked bool          // newest is on the server what it is in the store, as far as can be told
 	noted   bool          // whether this snapshot has a segment after newest
-	asked   *question     // of the first segment that the previous snapshot does not have; nil for none
-	gap     *string
+
+	confirmed bool // the slot was moved, or need not be
+
+	asked *question // of the first segment that the previous snapshot does not have; nil for none
+	gap   *string
 
 	last      *xlog.Segment // complete one of this snapshot; nil for none
 	lastSum   string        // of its content
 	segments  int
 	added     int // segments that the previous snapshot did not have
 	newestSum string
+
+	previous   xlog.LSN // where the WAL of the previous snapshot ends, if that is on the server's timeline; else 0
+	begunSum   string   // of the segment there, up to there; "" before it has come
+	compared   bool     // that is what the previous snapshot has
+	partialSum string   // of the beginning of the segment in which the WAL ends now; "" for none
 }
 
 // Backup implements plugin.Source.
@@ -102,6 +110,9 @@ func (r *run) all() error {
 	if at := r.server.slot.Restart; at > r.server.end.Position {
 		return fmt.Errorf("the WAL of the server ends at %s, and the replication slot %s keeps it from %s on: the server was set back, or %s",
 			r.server.end.Position, r.server.name, at, behind)
+	}
+	if err := r.exchangeEnd(); err != nil {
+		return err
 	}
 	if err := r.sendHistories(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -104,8 +105,8 @@ func (s *server) askEnd(ctx context.Context) error {
 	return err
 }
 
-// readHistory reads the history files of the server's timeline and, where it still has
-// them, of those before.
+// readHistory reads the history files of the server's timeline and of those before. A promoted
+// standby need not have the older ones.
 func (s *server) readHistory(ctx context.Context) (err error) {
 	s.history = xlog.History{Timeline: s.end.Timeline}
 	if s.end.Timeline == 1 {
@@ -119,14 +120,17 @@ func (s *server) readHistory(ctx context.Context) (err error) {
 	if s.history, err = xlog.ParseHistory(s.end.Timeline, content); err != nil {
 		return err
 	}
-	for _, a := range s.history.Ancestors {
+	for _, a := range slices.Backward(s.history.Ancestors) {
 		if a.Timeline == 1 {
-			continue
+			break
 		}
-		content, err := s.conn.TimelineHistory(ctx, a.Timeline)
+		younger := content
+		content, err = s.conn.TimelineHistory(ctx, a.Timeline)
+		if isCode(err, pgerrcode.UndefinedFile) {
+			content, err = xlog.ParentHistory(younger, a.Timeline), nil
+		}
 		if err != nil {
-			s.warn(err.Error())
-			continue
+			return err
 		}
 		s.files[a.Timeline] = content
 	}

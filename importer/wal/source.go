@@ -17,11 +17,13 @@ import (
 type source struct {
 	ctx    context.Context
 	stream *replication.WALStream
+	run    *run
 	rest   []byte // of the last message
 
 	segment xlog.Segment
 	check   *pageCheck
 	sum     hash.Hash
+	begun   uint64 // bytes of it that the previous snapshot has and that have not passed yet
 }
 
 // open begins to stream from the start of a segment, with a slot unless that is "".
@@ -30,14 +32,15 @@ func (r *run) open(slot string, at xlog.Segment) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{ctx: r.ctx, stream: stream}
-	s.begin(r.server, at)
+	s := &source{ctx: r.ctx, stream: stream, run: r}
+	s.begin(at)
 	return s, nil
 }
 
 // begin makes the source ready for the content of a segment, which is the next that comes.
-func (s *source) begin(server *server, segment xlog.Segment) {
-	s.segment, s.sum = segment, sha256.New()
+func (s *source) begin(segment xlog.Segment) {
+	server := s.run.server
+	s.segment, s.sum, s.begun = segment, sha256.New(), s.run.begunBefore(segment)
 	s.check = &pageCheck{segment: segment, history: server.history, systemID: server.systemID, block: defaultBlock}
 }
 
@@ -64,8 +67,20 @@ func (s *source) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	s.rest = s.rest[n:]
-	_, _ = s.sum.Write(p[:n])
+	s.add(p[:n])
 	return n, nil
+}
+
+// add hashes what has passed. The sum up to where the previous snapshot ended is of its own.
+func (s *source) add(p []byte) {
+	if n := uint64(len(p)); s.begun > n {
+		s.begun -= n
+	} else if s.begun > 0 {
+		_, _ = s.sum.Write(p[:s.begun])
+		s.run.begunSum = s.hex()
+		p, s.begun = p[s.begun:], 0
+	}
+	_, _ = s.sum.Write(p)
 }
 
 // defaultBlock is PostgreSQL's default of the size of a WAL block, in bytes; the first page

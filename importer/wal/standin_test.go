@@ -94,7 +94,10 @@ func (s *standIn) begins(timeline xlog.Timeline, at xlog.LSN) {
 	s.history.Ancestors = append(s.history.Ancestors, xlog.Ancestor{Timeline: s.history.Timeline, End: at})
 	s.history.Timeline = timeline
 	var file strings.Builder
-	for _, a := range s.history.Ancestors {
+	for n, a := range s.history.Ancestors {
+		if n > 0 {
+			file.WriteString("\n")
+		}
 		fmt.Fprintf(&file, "%d\t%s\tno recovery target specified\n", a.Timeline, a.End)
 	}
 	s.files[timeline] = file.String()
@@ -207,7 +210,12 @@ func (c *session) answer(query string) {
 		c.row(map[string]string{"wal_segment_size": fmt.Sprintf("%dMB", c.size>>20), "wal_sender_timeout": "1min", "max_slot_wal_keep_size": "-1"}[word[1]])
 	case "TIMELINE_HISTORY":
 		n, _ := strconv.ParseUint(word[1], 10, 32)
-		c.row(xlog.Timeline(n).HistoryName(), c.files[xlog.Timeline(n)])
+		file, there := c.files[xlog.Timeline(n)]
+		if !there {
+			c.send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "58P01", Message: "could not open the history file"}, ready)
+			return
+		}
+		c.row(xlog.Timeline(n).HistoryName(), file)
 	case "READ_REPLICATION_SLOT":
 		if c.slot == 0 {
 			c.row("", "", "")

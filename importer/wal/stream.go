@@ -51,11 +51,14 @@ func (r *run) streamTimeline(at xlog.Segment) (end xlog.LSN, err error) {
 		return end, err
 	}
 	for ; at.Start < end; at = at.Next() {
-		in.begin(r.server, at)
+		in.begin(at)
 		if at.End() > end {
 			err = r.partial(in, at, uint64(end-at.Start))
 		} else {
 			err = r.segment(in, at)
+		}
+		if err == nil {
+			err = r.compareAndConfirm(in)
 		}
 		if err != nil {
 			return end, err
@@ -74,10 +77,7 @@ func (r *run) segment(in *source, s xlog.Segment) error {
 		}
 		r.newestSum = in.hex()
 		r.last, r.lastSum = &s, r.newestSum
-		if r.asked != nil {
-			return nil // plakar cannot answer before it has what it waits for
-		}
-		return r.compareAndConfirm(in)
+		return nil
 	}
 	r.segments++
 	r.added++
@@ -88,10 +88,7 @@ func (r *run) segment(in *source, s xlog.Segment) error {
 			return nil
 		})
 		r.last, r.lastSum = &s, in.hex()
-		if err != nil {
-			return err
-		}
-		return r.compareAndConfirm(in)
+		return err
 	}
 	err := r.deliver(in, s.Size, func(content io.ReadCloser, _ bool) error {
 		return r.emit(newRecord(s.Path(), r.segmentIdentity(s), unknownSize, fresh{content, "the WAL segment " + s.Name(), r.late}))
@@ -100,16 +97,22 @@ func (r *run) segment(in *source, s xlog.Segment) error {
 	return err
 }
 
-// compareAndConfirm compares the newest segment of the previous snapshot, and lets go what
-// comes before it: it is in a snapshot that was committed.
+// compareAndConfirm compares the newest segment of the previous snapshot and the beginning of the one
+// behind it, as soon as both have passed, and lets go what comes before them: it is in a
+// snapshot that was committed.
 func (r *run) compareAndConfirm(in *source) error {
-	if r.newest == nil {
+	// plakar cannot answer before it has what it waits for.
+	if r.confirmed || r.asked != nil || r.newest == nil || !r.checked && r.newestSum == "" || r.begunToCome() {
 		return nil
 	}
+	r.confirmed = true
 	if !r.checked {
 		if err := r.compare(*r.newest); err != nil {
 			return err
 		}
+	}
+	if err := r.compareBegun(); err != nil {
+		return err
 	}
 	if r.newest.Start <= r.server.slot.Restart {
 		return nil
@@ -129,13 +132,23 @@ func (r *run) partial(in *source, s xlog.Segment, size uint64) error {
 		return r.cause(err)
 	}
 	content := io.MultiReader(bytes.NewReader(begun), io.LimitReader(zeros{}, int64(s.Size-size))) // #nosec G115 -- a segment's size
-	id := r.server.identify("partial", s.Name(), sumOf(begun))
+	sum := sumOf(begun)
+	if s.Timeline == r.server.end.Timeline {
+		r.partialSum = sum
+	}
+	id := r.server.identify("partial", s.Name(), sum)
 	return r.emit(newRecord(s.PartialPath(), id, int64(s.Size), io.NopCloser(content))) // #nosec G115 -- as above
 }
 
 // sendSums sends what the next run compares with.
 func (r *run) sendSums() error {
 	if err := r.sendSuccessor(); err != nil {
+		return err
+	}
+	if err := r.compareBegun(); err != nil {
+		return err
+	}
+	if err := r.noteBegun(); err != nil {
 		return err
 	}
 	if r.last == nil || r.newest != nil && *r.last == *r.newest {

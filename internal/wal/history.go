@@ -48,6 +48,24 @@ func ParseHistory(timeline Timeline, content []byte) (History, error) {
 	return h, nil
 }
 
+// ParentHistory returns the history file of a timeline from that of the next one: this is a copy, to which
+// a line was added, behind an empty one if there was something to copy.
+// Source: writeTimeLineHistory in src/backend/access/transam/timeline.c
+func ParentHistory(content []byte, parent Timeline) []byte {
+	for start := 0; start < len(content); {
+		end := len(content)
+		if n := bytes.IndexByte(content[start:], '\n'); n >= 0 {
+			end = start + n + 1
+		}
+		if a, err := parseAncestor(strings.Fields(string(content[start:end]))); err == nil && a.Timeline == parent {
+			before, _ := bytes.CutSuffix(content[:start], []byte("\n"))
+			return before
+		}
+		start = end
+	}
+	return content
+}
+
 func parseAncestor(fields []string) (Ancestor, error) {
 	if len(fields) < 2 {
 		return Ancestor{}, errors.New("a line without a position")

@@ -1,6 +1,9 @@
 package wal
 
-import "path"
+import (
+	"fmt"
+	"path"
+)
 
 // DumpFormat is the dump_format of a snapshot of WAL in its manifest.
 const DumpFormat = "wal"
@@ -13,6 +16,9 @@ const (
 	SystemIdentifierPath = "/system_identifier"
 
 	ManifestPath = "/manifest.json"
+
+	// EndPath is that of the record whose identity is the timeline on which the WAL ends.
+	EndPath = sumDirectory + "/end"
 
 	walDirectory     = "/wal"
 	historyDirectory = "/wal/history"
@@ -34,6 +40,14 @@ func (s Segment) NextPath() string { return s.SumPath() + ".next" }
 
 // FirstPath is the pathname of the record that tells whether the snapshot has s, in which its timeline begins.
 func (s Segment) FirstPath() string { return s.SumPath() + ".first" }
+
+// BegunPath is the pathname of the record whose identity is the content of s up to position.
+func (s Segment) BegunPath(position LSN) string {
+	return fmt.Sprintf("%s.%08X", s.SumPath(), uint64(position-s.Start))
+}
+
+// EndBitPath is the pathname of the record whose size tells a bit of the position at which the WAL ends.
+func EndBitPath(bit int) string { return fmt.Sprintf("%s.%02d", EndPath, bit) }
 
 // HistoryPath is the pathname of the timeline's history file.
 func (t Timeline) HistoryPath() string { return path.Join(historyDirectory, t.HistoryName()) }

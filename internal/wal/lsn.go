@@ -10,6 +10,9 @@ import (
 // LSN is a position in the WAL, in bytes.
 type LSN uint64
 
+// LSNBits is how many bits a position has.
+const LSNBits = 64
+
 // ParseLSN reads "16/B374D848".
 // Source: https://www.postgresql.org/docs/18/datatype-pg-lsn.html
 func ParseLSN(text string) (LSN, error) {

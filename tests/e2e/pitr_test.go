@@ -26,7 +26,7 @@ type story struct {
 // newStory makes it: rows 1 to 6, with restore point "four" behind the fourth.
 func newStory(t *testing.T) *story {
 	t.Helper()
-	src := harness.Start(t, walConf, harness.InitdbArgs("--wal-segsize=1")) // small ones are quickly copied
+	src := harness.Start(t, walConf, smallWAL, harness.Conf("track_commit_timestamp = on")) // small segments are quickly copied
 	clock(t, src)
 	tool(t, src, "postgres", "pgbench", "--initialize", "--quiet", "--scale=1")
 	p := physical(t, src)
@@ -88,6 +88,8 @@ func TestPITR(t *testing.T) {
 			c.want.asAt(t, got)
 		})
 	}
+	t.Run("edges", func(t *testing.T) { onEdge(t, s) })
+	t.Run("not found", func(t *testing.T) { notFound(t, s) })
 	t.Run("actions", func(t *testing.T) { actions(t, s) })
 	t.Run("refused", func(t *testing.T) { refusedTargets(t, s) })
 	t.Run("gap", func(t *testing.T) { gaps(t, s) })

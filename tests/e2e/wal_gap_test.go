@@ -135,13 +135,14 @@ func TestWALNoGaps(t *testing.T) {
 	_ = user.Wait()
 }
 
-// A server that was set back with its disk, slot included, does not go on with what the store has, if
-// that is a complete segment at least.
+// A server that was set back with its disk, slot included, does not go on with what the store has, however
+// little that is.
 func TestWALSetBack(t *testing.T) {
 	t.Parallel()
 	harness.LowestMajorOnly(t, "what the store knows is ours")
 	for name, c := range map[string]struct{ lost, again int }{
 		"behind the store": {3, 0}, "as far as the store": {2, 2}, "beyond the store": {2, 4},
+		"within a segment": {0, 0}, "within a segment, and beyond it": {0, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -151,6 +152,7 @@ func TestWALSetBack(t *testing.T) {
 			copyDir(t, s.DataDir, kept)
 			s.Start(t)
 			fill(t, s, c.lost)
+			s.Exec(t, "postgres", "INSERT INTO filled VALUES ('lost')")
 			p.MustBackup("@wal")
 			s.Stop(harness.Fast)
 			if err := os.RemoveAll(s.DataDir); err != nil {
@@ -158,7 +160,7 @@ func TestWALSetBack(t *testing.T) {
 			}
 			copyDir(t, kept, s.DataDir)
 			s.Start(t)
-			s.Exec(t, "postgres", "CREATE TABLE other AS SELECT 1 AS x")
+			s.Exec(t, "postgres", "CREATE TABLE other AS SELECT generate_series(1, 100) AS x")
 			fill(t, s, c.again)
 			before := slotLSN(t, s)
 			refused(t, p, "@wal", "not what the previous snapshot has")

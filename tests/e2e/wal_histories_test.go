@@ -85,7 +85,8 @@ func TestWALAfterPITR(t *testing.T) {
 	}
 }
 
-// With one slot for two stores, each run lets go what only the other store has: that is said.
+// With one slot for two stores, each run lets go what only the other store has: that is said. With one each,
+// neither loses anything.
 func TestWALTwoStores(t *testing.T) {
 	t.Parallel()
 	harness.LowestMajorOnly(t, "slots and the store are the same in all versions")
@@ -106,4 +107,24 @@ func TestWALTwoStores(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	walSegments(t, q, snapshot)
+
+	// With a slot of its own, each store has all that was written since.
+	stores := map[string]*harness.Plakar{"one": harness.NewPlakar(t), "two": harness.NewPlakar(t)}
+	for slot, store := range stores {
+		store.SourceAdd("wal", walURL(s), "slot="+slot)
+		store.MustBackup("@wal")
+	}
+	begin := walOf(t, stores["one"], stores["one"].Snapshots()[0]).Begin
+	for range 3 {
+		fill(t, s, 1)
+		stores["one"].MustBackup("@wal")
+		forget(t, s)
+	}
+	for _, store := range stores {
+		snapshot := store.MustBackup("@wal")
+		if m := walOf(t, store, snapshot); m.Gap != nil || m.Begin > begin {
+			t.Errorf("%+v, one began at %s", m, begin)
+		}
+		walSegments(t, store, snapshot)
+	}
 }

@@ -145,6 +145,8 @@ func (s *scene) complete(snapshot string, added int) {
 			s.Errorf("no %s in %q", path, there)
 		}
 	}
+	// plakar does not store again what it takes for stored.
+	s.plakar.MustRun("check", snapshot)
 }
 
 // walFault is a fault in the middle of a run that has snapshots before it.
