@@ -242,7 +242,7 @@ func (d *partedDump) loadPart(ctx context.Context, p *part) error {
 			}
 			switch {
 			case d.standalone:
-				return d.addPart(ctx, p)
+				return d.mergePart(ctx, p)
 			case p.section == recordname.PostData && p.jobs > 1:
 				return d.buildInParallel(ctx, p)
 			}
