@@ -120,7 +120,7 @@ func (d *partedDump) replace(ctx context.Context, missing bool) error {
 	case missing:
 		err = errors.New("parts of its dump are missing")
 	case d.failed.Load():
-		err = errors.New("not all of it could be restored")
+		err = errors.New("not all of the database could be restored")
 	}
 	err = conclude(ctx, d.prepared, err)
 	d.libraries.add(d.prepared, err)
