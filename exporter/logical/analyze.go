@@ -25,7 +25,7 @@ type restoredTables struct {
 }
 
 // add enters what was restored of an archive.
-func (t *restoredTables) add(r *restorer, a *archive) {
+func (t *restoredTables) add(r *runner, a *archive) {
 	for n := range a.toc.Entries {
 		e := &a.toc.Entries[n]
 		if a.chosen != nil && !a.chosen[e.DumpID] && e.Desc != dumparchive.Encoding {
@@ -61,7 +61,7 @@ func (r *restorer) analyze(ctx context.Context, source, database string, jobs in
 	}
 	script, err := sqlscript.Parse(done.encoding)
 	if err == nil {
-		err = r.analyzeTables(ctx, database, jobs, &script, &done)
+		err = analyzeTables(ctx, r.server, database, jobs, &script, &done)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -75,14 +75,14 @@ func (r *restorer) analyze(ctx context.Context, source, database string, jobs in
 // analyzeRestored is analyze for one archive.
 func (r *restorer) analyzeRestored(ctx context.Context, database string, a *archive) error {
 	var t restoredTables
-	t.add(r, a)
+	t.add(&r.runner, a)
 	return r.analyze(ctx, a.database, database, a.jobs, &t)
 }
 
-func (r *restorer) analyzeTables(ctx context.Context, database string, jobs int, script *sqlscript.Script, t *restoredTables) error {
+func analyzeTables(ctx context.Context, s *server.Server, database string, jobs int, script *sqlscript.Script, t *restoredTables) error {
 	var tables []string
-	err := r.server.WithSessionIn(ctx, database, script, func(session *server.Session) (err error) {
-		tables, err = r.listTables(ctx, session.Conn(), t)
+	err := s.WithSessionIn(ctx, database, script, func(session *server.Session) (err error) {
+		tables, err = listTables(ctx, session.Conn(), s.Major, t)
 		return err
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *restorer) analyzeTables(ctx context.Context, database string, jobs int,
 	)
 	for range min(jobs, len(tables)) {
 		workers.Go(func() {
-			failed, err := r.analyzeQueue(ctx, database, script, queue)
+			failed, err := analyzeQueue(ctx, s, database, script, queue)
 			mu.Lock()
 			defer mu.Unlock()
 			for _, err := range append(failed, err) {
@@ -114,8 +114,8 @@ func (r *restorer) analyzeTables(ctx context.Context, database string, jobs int,
 
 // analyzeQueue analyzes tables in one session, also past the failure of one. err is one of
 // the session.
-func (r *restorer) analyzeQueue(ctx context.Context, database string, script *sqlscript.Script, queue <-chan string) (failed []error, err error) {
-	err = r.server.WithSessionIn(ctx, database, script, func(session *server.Session) error {
+func analyzeQueue(ctx context.Context, s *server.Server, database string, script *sqlscript.Script, queue <-chan string) (failed []error, err error) {
+	err = s.WithSessionIn(ctx, database, script, func(session *server.Session) error {
 		for table := range queue {
 			err := session.Run(ctx, sqlscript.Statement{SQL: "ANALYZE " + table})
 			if err != nil && (session.Lost() || ctx.Err() != nil) {
@@ -145,9 +145,9 @@ const (
 )
 
 // listTables returns what ANALYZE is to be told, the largest tables first.
-func (r *restorer) listTables(ctx context.Context, conn *pgx.Conn, t *restoredTables) ([]string, error) {
+func listTables(ctx context.Context, conn *pgx.Conn, major int, t *restoredTables) ([]string, error) {
 	may := mayAnalyze + ")"
-	if r.server.Major >= maintainSince {
+	if major >= maintainSince {
 		may = mayAnalyze + mayMaintain + ")"
 	}
 	rows, _ := conn.Query(ctx, `
@@ -162,7 +162,7 @@ func (r *restorer) listTables(ctx context.Context, conn *pgx.Conn, t *restoredTa
 		FROM named
 		WHERE $3 OR NOT (relispartition AND EXISTS (
 			SELECT FROM pg_catalog.pg_partition_ancestors(named.oid) a JOIN named parent ON parent.oid = a.relid WHERE parent.oid <> named.oid))
-		ORDER BY pg_catalog.pg_table_size(oid) DESC`, t.schemas, t.names, r.server.Major >= analyzesOnlySince)
+		ORDER BY pg_catalog.pg_table_size(oid) DESC`, t.schemas, t.names, major >= analyzesOnlySince)
 	var tables, refused []string
 	var name string
 	var allowed bool

@@ -62,7 +62,7 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 		d.retryRefused(ctx)
 		missing := e.missingParts(d)
 		err := d.inOrder(ctx,
-			func() error { return d.refreshViews(ctx, d.postData, d.targetInfo(), &d.loaded) },
+			func() error { return d.rowLoader().refreshViews(ctx, d.postData) },
 			func() error { return d.analyze(ctx, d.database, d.target, d.options.Jobs, &d.restored) },
 			func() error { return d.restoreRest(ctx) },
 			func() error { return d.replace(ctx, len(missing) > 0) },
@@ -70,7 +70,7 @@ func (e *Exporter) finishParted(ctx context.Context) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("restoring database %q: %w", e.targetOf(d.database), err))
 		}
-		if err := d.checkRows(ctx, d.target, &d.loaded); err != nil {
+		if err := d.rowLoader().check(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("database %q: %w", d.target, err))
 		}
 		if err := d.checkSelection(); err != nil {
@@ -120,7 +120,7 @@ func (d *partedDump) replace(ctx context.Context, missing bool) error {
 	case missing:
 		err = errors.New("parts of its dump are missing")
 	case d.failed.Load():
-		err = errors.New("not all of it could be restored")
+		err = errors.New("not all of the database could be restored")
 	}
 	err = conclude(ctx, d.prepared, err)
 	d.libraries.add(d.prepared, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive/selection"
-	"github.com/PlakarKorp/integration-postgresql/manifest"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
 )
 
 // place is a database that archives are to go into, as it is before the restore.
@@ -23,23 +23,32 @@ type place struct {
 	filled bool
 }
 
+// chooser decides what of an archive is restored.
+type chooser struct {
+	options *options.Export
+	server  *server.Server
+	cluster description
+}
+
+func (r *restorer) chooser() chooser { return chooser{&r.options, r.server, r.cluster} }
+
 // selectsObjects reports whether tables or schemas choose a part of each dump.
-func (r *restorer) selectsObjects() bool { return len(r.options.Tables)+len(r.options.Schemas) > 0 }
+func selectsObjects(o *options.Export) bool { return len(o.Tables)+len(o.Schemas) > 0 }
 
 // choose decides which entries of the archives of one database are restored, and which
 // schemas are made before them. Nothing has been touched when it fails.
-func (r *restorer) choose(ctx context.Context, into place, archives ...*archive) error {
-	if !r.selectsObjects() {
+func (c chooser) choose(ctx context.Context, into place, archives ...*archive) error {
+	if !selectsObjects(c.options) {
 		// A dump of everything is restored as it is, whatever the target has.
-		if _, complete := selection.Whole(tablesOfContents(archives), target.NewDatabase().Has); complete || r.options.DataOnly {
+		if _, complete := selection.Whole(tablesOfContents(archives), target.NewDatabase().Has); complete || c.options.DataOnly {
 			return nil
 		}
 	}
-	tocs, err := r.inUTF8(ctx, archives...)
+	tocs, err := inUTF8(ctx, c.server, archives...)
 	if err != nil {
 		return err
 	}
-	result, complete, err := r.chooseFrom(ctx, tocs, archives[0].database, into)
+	result, complete, err := c.chooseFrom(ctx, tocs, archives[0].database, into)
 	if err != nil || complete {
 		return err
 	}
@@ -49,24 +58,24 @@ func (r *restorer) choose(ctx context.Context, into place, archives ...*archive)
 			a.chosen[id] = true
 		}
 	}
-	if !r.options.DataOnly {
-		archives[0].schemas = r.schemasToMake(tocs, archives[0].database, result.MissingSchemas)
+	if !c.options.DataOnly {
+		archives[0].schemas = c.cluster.schemasToMake(tocs, archives[0].database, result.MissingSchemas)
 	}
-	r.describe(archives[0].database, result)
+	c.describe(archives[0].database, result)
 	return nil
 }
 
 // chooseFrom chooses what is restored. complete reports that it is everything, as it is.
-func (r *restorer) chooseFrom(ctx context.Context, tocs []*dumparchive.TOC, database string, into place) (result *selection.Result, complete bool, err error) {
+func (c chooser) chooseFrom(ctx context.Context, tocs []*dumparchive.TOC, database string, into place) (result *selection.Result, complete bool, err error) {
 	objects := target.NewDatabase()
-	replaced := !r.selectsObjects() && r.options.Recreates() && !slices.Contains(server.Maintenance, into.name)
+	replaced := !selectsObjects(c.options) && c.options.Recreates() && !slices.Contains(server.Maintenance, into.name)
 	if into.exists && !replaced { // what is there counts
-		if objects, err = target.ReadObjects(ctx, r.server, into.name, tocs); err != nil {
+		if objects, err = target.ReadObjects(ctx, c.server, into.name, tocs); err != nil {
 			return nil, false, err
 		}
 	}
-	if r.selectsObjects() {
-		result, err = r.chooseNamed(database, tocs, objects, into)
+	if selectsObjects(c.options) {
+		result, err = c.chooseNamed(database, tocs, objects, into)
 		return result, false, err
 	}
 	result, complete = selection.Whole(tocs, objects.Has)
@@ -82,8 +91,8 @@ func tablesOfContents(archives []*archive) []*dumparchive.TOC {
 }
 
 // inUTF8 returns the tables of contents as target.InUTF8 does, those of one dump.
-func (r *restorer) inUTF8(ctx context.Context, archives ...*archive) ([]*dumparchive.TOC, error) {
-	tocs, err := target.InUTF8(ctx, r.server, tablesOfContents(archives))
+func inUTF8(ctx context.Context, s *server.Server, archives ...*archive) ([]*dumparchive.TOC, error) {
+	tocs, err := target.InUTF8(ctx, s, tablesOfContents(archives))
 	if err != nil {
 		return nil, fmt.Errorf("reading the table of contents of the dump of database %q: %w", archives[0].database, err)
 	}
@@ -92,17 +101,17 @@ func (r *restorer) inUTF8(ctx context.Context, archives ...*archive) ([]*dumparc
 
 // chooseNamed chooses what the options name, and refuses what is not in the archives, or
 // is on the target already.
-func (r *restorer) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
-	request := r.request()
-	request.Exists, request.Fill, request.MadeBy = objects.Has, r.options.DataOnly || into.filled, r.madeBy(database)
-	result, err := selection.Select(tocs, request)
+func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
+	wanted := request(c.options)
+	wanted.Exists, wanted.Fill, wanted.MadeBy = objects.Has, c.options.DataOnly || into.filled, c.cluster.madeBy(database)
+	result, err := selection.Select(tocs, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("option %w", err)
 	}
-	if err := r.unmatched(result.Unmatched); err != nil {
+	if err := refuseUnmatched(c.options, result.Unmatched); err != nil {
 		return nil, err
 	}
-	if len(result.Existing) > 0 && !r.options.Clean && !r.options.DataOnly && !into.filled {
+	if len(result.Existing) > 0 && !c.options.Clean && !c.options.DataOnly && !into.filled {
 		return nil, fmt.Errorf("the database has already what was to be restored: %s: nothing was touched\nhint: clean=true drops it and restores it, data_only=true adds the rows; or rename what is there, or restore into another database with the option database", list(result.Existing))
 	}
 	if len(result.LeftAlone) > 0 && !slices.ContainsFunc(result.Lists, func(ids []int) bool { return len(ids) > 0 }) {
@@ -113,27 +122,27 @@ func (r *restorer) chooseNamed(database string, tocs []*dumparchive.TOC, objects
 
 // request is what the options choose. With both of them, tables are looked for in the
 // schemas.
-func (r *restorer) request() selection.Request {
-	request := selection.Request{Tables: r.options.Tables, Schemas: r.options.Schemas, Clean: r.options.Clean}
+func request(o *options.Export) selection.Request {
+	request := selection.Request{Tables: o.Tables, Schemas: o.Schemas, Clean: o.Clean}
 	if len(request.Tables) == 0 || len(request.Schemas) == 0 {
 		return request
 	}
 	request.Tables, request.Schemas = nil, nil
-	for _, table := range r.options.Tables {
-		for _, schema := range r.options.Schemas {
+	for _, table := range o.Tables {
+		for _, schema := range o.Schemas {
 			request.Tables = append(request.Tables, schema+"."+table)
 		}
 	}
 	return request
 }
 
-// unmatched refuses what the options name and the archives do not have.
-func (r *restorer) unmatched(patterns []string) error {
+// refuseUnmatched refuses what the options name and the archives do not have.
+func refuseUnmatched(o *options.Export, patterns []string) error {
 	var errs []error
 	missing := func(option, value string) {
 		errs = append(errs, fmt.Errorf("option %q: %q is not in what was to be restored: nothing was touched", option, value))
 	}
-	tables, schemas := r.options.Tables, r.options.Schemas
+	tables, schemas := o.Tables, o.Schemas
 	for _, table := range tables {
 		lacks := func(schema string) bool { return slices.Contains(patterns, schema+"."+table) }
 		if len(schemas) == 0 && slices.Contains(patterns, table) || len(schemas) > 0 && !slices.ContainsFunc(schemas, func(s string) bool { return !lacks(s) }) {
@@ -148,58 +157,16 @@ func (r *restorer) unmatched(patterns []string) error {
 	return errors.Join(errs...)
 }
 
-// schemasToMake describes the schemas that are made before what is in them, as
-// 00000-cluster.json has them. Those of an extension come with it.
-func (r *restorer) schemasToMake(tocs []*dumparchive.TOC, database string, names []string) (schemas []manifest.ClusterSchema) {
-	known := r.schemasOf(database)
-	for _, name := range names {
-		n := slices.IndexFunc(known, func(s manifest.ClusterSchema) bool { return s.Name == name })
-		switch {
-		case n < 0:
-			schemas = append(schemas, manifest.ClusterSchema{Name: name})
-		case known[n].Extension == nil || !hasExtension(tocs, *known[n].Extension):
-			schemas = append(schemas, known[n])
-		}
-	}
-	return schemas
-}
-
-// schemasOf returns the schemas of a database, as 00000-cluster.json has them.
-func (r *restorer) schemasOf(database string) []manifest.ClusterSchema {
-	if d := r.described(database); d != nil {
-		return d.Schemas
-	}
-	return nil
-}
-
-// madeBy returns which extension made a schema of a database, as selection.Request has it.
-func (r *restorer) madeBy(database string) func(schema string) string {
-	known := r.schemasOf(database)
-	return func(schema string) string {
-		n := slices.IndexFunc(known, func(s manifest.ClusterSchema) bool { return s.Name == schema && s.Extension != nil })
-		if n < 0 {
-			return ""
-		}
-		return *known[n].Extension
-	}
-}
-
-func hasExtension(tocs []*dumparchive.TOC, name string) bool {
-	return slices.ContainsFunc(tocs, func(toc *dumparchive.TOC) bool {
-		return slices.ContainsFunc(toc.Entries, func(e dumparchive.Entry) bool { return e.Desc == "EXTENSION" && e.Tag == name })
-	})
-}
-
 // describe says what comes along with what was chosen, and warns of what does not.
-func (r *restorer) describe(database string, result *selection.Result) {
-	if r.options.DataOnly {
+func (c chooser) describe(database string, result *selection.Result) {
+	if c.options.DataOnly {
 		return
 	}
 	var along, left []string
 	if len(result.Needed) > 0 {
 		along = append(along, "needed by it and missing in the target, without rows: "+list(result.Needed))
 	}
-	if r.selectsObjects() {
+	if selectsObjects(c.options) {
 		along = append([]string{"chosen " + list(result.Chosen)}, along...)
 		slog.Info(fmt.Sprintf("restoring database %q: %s", database, strings.Join(along, "; ")))
 	}
@@ -218,7 +185,7 @@ func (r *restorer) describe(database string, result *selection.Result) {
 	for _, relation := range result.LeftAlone {
 		left = append(left, fmt.Sprintf("the rows of %s, which an extension made and the target has (data_only=true adds them)", relation))
 	}
-	if r.selectsObjects() && result.LargeObjects {
+	if selectsObjects(c.options) && result.LargeObjects {
 		left = append(left, "large objects, which belong to no table")
 	}
 	if len(left) > 0 {

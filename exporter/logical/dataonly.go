@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/jackc/pgerrcode"
@@ -23,7 +22,7 @@ import (
 // replicaSettings are the settings with which no trigger fires and no foreign key is
 // checked, but for those that are made to: nil if the role may not set them. The tools are
 // given them when they connect, and so it is tried.
-func (r *restorer) replicaSettings(ctx context.Context, s *server.Server) (map[string]string, error) {
+func replicaSettings(ctx context.Context, s *server.Server) (map[string]string, error) {
 	const role, eventTriggers = "session_replication_role", "event_triggers"
 	for _, values := range []map[string]string{{role: "replica", eventTriggers: "off"}, {role: "replica"}} {
 		if _, set := values[eventTriggers]; set && s.Major < 17 {
@@ -47,7 +46,7 @@ func (r *restorer) replicaSettings(ctx context.Context, s *server.Server) (map[s
 }
 
 // rowsInOrder reports whether tables have to be loaded in the order of their foreign keys.
-func (r *restorer) rowsInOrder() bool { return r.options.DataOnly && r.asReplica == nil }
+func (r *runner) rowsInOrder() bool { return r.options.DataOnly && r.asReplica == nil }
 
 // loadedTables are the tables of a database that rows were loaded into.
 type loadedTables struct {
@@ -63,16 +62,23 @@ func (l *loadedTables) add(encoding string, tables []rows.Table) {
 	l.some, l.encoding, l.tables = true, encoding, append(l.tables, tables...)
 }
 
-// checkRows checks what was not in force while rows were loaded.
-func (r *restorer) checkRows(ctx context.Context, database string, loaded *loadedTables) error {
-	if r.asReplica == nil || len(loaded.tables) == 0 {
+// rowLoader loads rows into the tables of one database.
+type rowLoader struct {
+	*runner
+	info   conninfo.Info // of the database
+	loaded *loadedTables // nil where definitions are restored as well
+}
+
+// check checks what was not in force while rows were loaded.
+func (r rowLoader) check(ctx context.Context) error {
+	if r.asReplica == nil || len(r.loaded.tables) == 0 {
 		return nil
 	}
 	// Event triggers are for REINDEX, too.
 	quiet := *r.server
 	quiet.Info = quiet.Info.WithSettings(r.asReplica)
-	return quiet.WithSessionIn(ctx, database, &sqlscript.Script{Encoding: loaded.encoding}, func(session *server.Session) error {
-		return rows.Check(ctx, session.Conn(), loaded.tables)
+	return quiet.WithSessionIn(ctx, r.info.ConnectsTo(), &sqlscript.Script{Encoding: r.loaded.encoding}, func(session *server.Session) error {
+		return rows.Check(ctx, session.Conn(), r.loaded.tables)
 	})
 }
 
@@ -106,11 +112,11 @@ func rowsOf(archives []*archive, keep func(*dumparchive.Entry) bool) (data []tab
 	return data, tables, encoding, nil
 }
 
-// loadRows restores the rows in the archives, and what else is no definition, into tables
+// load restores the rows in the archives, and what else is no definition, into tables
 // that are there. No trigger fires, and all are as they were afterwards, or if anything
 // fails, or when the restore is killed: each is disabled in the transaction that loads the
 // table, and enabled before that ends.
-func (r *restorer) loadRows(ctx context.Context, archives []*archive, info conninfo.Info, loaded *loadedTables, keep func(*dumparchive.Entry) bool) (map[*archive]error, error) {
+func (r rowLoader) load(ctx context.Context, archives []*archive, keep func(*dumparchive.Entry) bool) (map[*archive]error, error) {
 	for _, a := range archives {
 		if err := a.readTOC(); err != nil {
 			return nil, err
@@ -125,7 +131,7 @@ func (r *restorer) loadRows(ctx context.Context, archives []*archive, info conni
 	if err != nil {
 		return nil, err
 	}
-	steps, frames, err := r.planRows(ctx, info.ConnectsTo(), tables, encoding)
+	steps, frames, err := r.plan(ctx, tables, encoding)
 	if err != nil {
 		return nil, err
 	}
@@ -133,18 +139,18 @@ func (r *restorer) loadRows(ctx context.Context, archives []*archive, info conni
 	if err != nil {
 		return nil, err
 	}
-	loaded.add(encoding, tables)
-	return r.runAll(ctx, info, runs), nil
+	r.loaded.add(encoding, tables)
+	return r.run(ctx, runs), nil
 }
 
-// runAll runs pg_restore for each run, and returns the errors of each archive.
-func (r *restorer) runAll(ctx context.Context, info conninfo.Info, runs []rowsRun) map[*archive]error {
+// run runs pg_restore for each run, and returns the errors of each archive.
+func (r rowLoader) run(ctx context.Context, runs []rowsRun) map[*archive]error {
 	failures := map[*archive]error{}
 	for _, run := range runs {
 		if len(run.ids) == 0 {
 			continue
 		}
-		err := r.restoreIDs(ctx, run.archive, info, pgtools.Restore{Jobs: run.jobs}, run.ids)
+		err := r.restoreIDs(ctx, run.archive, r.info, pgtools.Restore{Jobs: run.jobs}, run.ids)
 		failures[run.archive] = errors.Join(failures[run.archive], err)
 		if err != nil && (r.options.ExitOnError || ctx.Err() != nil) {
 			break
@@ -153,9 +159,9 @@ func (r *restorer) runAll(ctx context.Context, info conninfo.Info, runs []rowsRu
 	return failures
 }
 
-// planRows asks the database how the tables can be loaded.
-func (r *restorer) planRows(ctx context.Context, database string, tables []rows.Table, encoding string) (steps []rows.Step, frames map[int]rows.Frame, err error) {
-	err = r.server.WithSessionIn(ctx, database, &sqlscript.Script{Encoding: encoding}, func(session *server.Session) error {
+// plan asks the database how the tables can be loaded.
+func (r rowLoader) plan(ctx context.Context, tables []rows.Table, encoding string) (steps []rows.Step, frames map[int]rows.Frame, err error) {
+	err = r.server.WithSessionIn(ctx, r.info.ConnectsTo(), &sqlscript.Script{Encoding: encoding}, func(session *server.Session) error {
 		if frames, err = rows.Frames(ctx, session.Conn(), tables, !r.rowsInOrder()); err != nil {
 			return err
 		}
@@ -180,7 +186,7 @@ type rowsRun struct {
 
 // runsOf are the runs of pg_restore that the steps take. What needs statements around it,
 // or an order, is for one connection; but a stream is read once.
-func (r *restorer) runsOf(archives []*archive, data []tableData, steps []rows.Step, frames map[int]rows.Frame, keep func(*dumparchive.Entry) bool) ([]rowsRun, error) {
+func (r rowLoader) runsOf(archives []*archive, data []tableData, steps []rows.Step, frames map[int]rows.Frame, keep func(*dumparchive.Entry) bool) ([]rowsRun, error) {
 	var serial []rowsRun
 	size, changed, free := map[*archive]int{}, map[*archive]bool{}, map[tableData][]int{}
 	for _, a := range archives {
@@ -267,18 +273,3 @@ const checkNow = "SET CONSTRAINTS ALL IMMEDIATE;"
 
 // chooses reports whether the entry is to be restored.
 func (a *archive) chooses(e *dumparchive.Entry) bool { return a.chosen == nil || a.chosen[e.DumpID] }
-
-// restoreIDs restores the entries with the dump IDs, in their order.
-func (r *restorer) restoreIDs(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore, ids []int) error {
-	var lines strings.Builder
-	for _, id := range ids {
-		fmt.Fprintf(&lines, "%d;\n", id)
-	}
-	list, err := r.files.Write([]byte(lines.String()))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = list.Remove() }()
-	what.List = list.Path
-	return r.pgRestore(ctx, a, info, what)
-}

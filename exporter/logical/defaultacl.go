@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
@@ -45,10 +46,12 @@ func (r *restorer) withoutDefaultPrivileges(ctx context.Context, database string
 	if r.options.DataOnly && len(oids) == 0 {
 		return false, nil
 	}
-	found, err := r.defaultPrivileges(ctx, database, oids)
+	found, err := defaultPrivilegesIn(ctx, r.server, database, oids)
 	if err != nil {
 		return false, fmt.Errorf("looking for default privileges: %w", err)
 	}
+	found.OfObjects = found.OfObjects && !r.options.DataOnly
+	found.OfLargeObjects = found.OfLargeObjects && len(oids) > 0
 	if (found.OfObjects || found.OfLargeObjects) && !found.Usable {
 		return false, errors.New("the database has default privileges, which would open what is restored, and taking them back needs the language plpgsql: nothing was restored\nhint: create plpgsql there, let this role use it, or set no_privileges=true")
 	}
@@ -59,15 +62,16 @@ func (r *restorer) withoutDefaultPrivileges(ctx context.Context, database string
 	return found.OfLargeObjects && resetLargeObjects(a, found.There) || changed, nil
 }
 
-// defaultPrivileges are those that a database has, and that count for what is restored.
+// defaultPrivileges are those that a database has.
 type defaultPrivileges struct {
 	OfObjects, OfLargeObjects bool
 	Usable                    bool     // plpgsql
 	There                     []uint32 // large objects among those of the archive
 }
 
-func (r *restorer) defaultPrivileges(ctx context.Context, database string, oids []uint32) (found defaultPrivileges, err error) {
-	err = r.server.With(ctx, database, func(conn *pgx.Conn) error {
+// defaultPrivilegesIn reads them.
+func defaultPrivilegesIn(ctx context.Context, s *server.Server, database string, oids []uint32) (found defaultPrivileges, err error) {
+	err = s.With(ctx, database, func(conn *pgx.Conn) error {
 		rows, _ := conn.Query(ctx, `
 			SELECT EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclobjtype <> 'L'), EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclobjtype = 'L'),
 			       EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')),
@@ -75,8 +79,6 @@ func (r *restorer) defaultPrivileges(ctx context.Context, database string, oids 
 		found, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[defaultPrivileges])
 		return err
 	})
-	found.OfObjects = found.OfObjects && !r.options.DataOnly
-	found.OfLargeObjects = found.OfLargeObjects && len(oids) > 0
 	return found, err
 }
 

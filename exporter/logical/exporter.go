@@ -50,7 +50,10 @@ func NewWith(protocol string, o options.Export, info conninfo.Info) (*Exporter, 
 		return nil, err
 	}
 	return &Exporter{
-		restorer: &restorer{options: o, info: info, files: tempfile.New(o.SpoolDir), tools: pgtools.NewFinder(o.PgBinDir), tasks: newScheduler(o.Jobs, o.ExitOnError), progress: progress.New(o.Progress)},
+		restorer: &restorer{
+			runner: runner{options: o, files: tempfile.New(o.SpoolDir), tools: pgtools.NewFinder(o.PgBinDir)},
+			info:   info, tasks: newScheduler(o.Jobs, o.ExitOnError), progress: progress.New(o.Progress),
+		},
 		arrivals: newArrivals(time.Now()), protocol: protocol, secrets: tempfile.New(""),
 	}, nil
 }
@@ -83,7 +86,7 @@ func (e *Exporter) Ping(ctx context.Context) error {
 func (e *Exporter) Precheck(ctx context.Context) error {
 	s, err := e.inspect(ctx)
 	if err == nil && e.options.DataOnly {
-		e.asReplica, err = e.replicaSettings(ctx, s)
+		e.asReplica, err = replicaSettings(ctx, s)
 	}
 	if err == nil {
 		e.server = s
@@ -140,7 +143,7 @@ func (e *Exporter) receive(ctx context.Context, pathname string, content io.Read
 		ack(e.readManifest(content))
 		return nil
 	case clusterDescription:
-		e.cluster, err = manifest.ReadCluster(content)
+		e.cluster.Cluster, err = manifest.ReadCluster(content)
 		ack(err)
 		return e.tasks.errIfExitOnError(err)
 	case globalsScript:
@@ -226,7 +229,7 @@ func (e *Exporter) finishSettings(ctx context.Context) error {
 // setForAllRoles restores what every role was given at the source. Where roles that are there
 // stay as they are, so does this.
 func (e *Exporter) setForAllRoles(ctx context.Context) error {
-	if e.cluster == nil || e.globals == nil || e.options.Globals != options.GlobalsAll {
+	if e.cluster.Cluster == nil || e.globals == nil || e.options.Globals != options.GlobalsAll {
 		return nil
 	}
 	return globals.SetForAll(ctx, e.server, e.cluster.AllRolesSettings, e.options.ExitOnError)

@@ -27,7 +27,7 @@ func (d *partedDump) hold(ctx context.Context, p *part, name recordname.Part) er
 		return p.report(err)
 	}
 	wanted := p.section != recordname.Data || !d.options.SchemaOnly
-	if wanted && d.selectsObjects() && p.section == recordname.Data && name.Table != "" {
+	if wanted && selectsObjects(&d.options) && p.section == recordname.Data && name.Table != "" {
 		var err error
 		if wanted, err = d.mayChooseRows(ctx, p); err != nil {
 			return p.report(err)
@@ -51,7 +51,7 @@ func (d *partedDump) mayChooseRows(ctx context.Context, p *part) (bool, error) {
 	if err := d.chooseRows(ctx); err != nil {
 		return false, err
 	}
-	tocs, err := d.inUTF8(ctx, p.archive)
+	tocs, err := inUTF8(ctx, d.server, p.archive)
 	if err != nil {
 		return false, err
 	}
@@ -72,11 +72,11 @@ func (d *partedDump) chooseRows(ctx context.Context) error {
 	if d.parts.rows != nil || len(d.parts.held) == 0 || d.parts.held[0].section != recordname.PreData {
 		return nil
 	}
-	tocs, err := d.inUTF8(ctx, d.parts.held[0].archive)
+	tocs, err := inUTF8(ctx, d.server, d.parts.held[0].archive)
 	if err != nil {
 		return err
 	}
-	result, err := selection.Select(tocs, d.request())
+	result, err := selection.Select(tocs, request(&d.options))
 	if err != nil {
 		return fmt.Errorf("option %w", err)
 	}
@@ -161,7 +161,7 @@ func (d *partedDump) restoreDataInOrder(ctx context.Context, data []*part) error
 		for n, p := range data {
 			retries[n] = retryOf(p.archive, errs[n])
 		}
-		d.retryAll(ctx, d.targetInfo(), &d.loaded, retries...)
+		d.rowLoader().retryAll(ctx, retries...)
 		for n, p := range data {
 			errs[n] = p.report(retries[n].outcome())
 		}
@@ -184,7 +184,7 @@ func (d *partedDump) loadRowsOf(ctx context.Context, parts ...*part) []error {
 		keep = noSequence
 	}
 	if err == nil {
-		failures, err = d.loadRows(ctx, archives, d.targetInfo(), &d.loaded, keep)
+		failures, err = d.rowLoader().load(ctx, archives, keep)
 	}
 	errs := make([]error, len(parts))
 	for n, p := range parts {
@@ -217,7 +217,7 @@ func (d *partedDump) chooseParts(ctx context.Context, held []*part) error {
 	if err != nil {
 		return err
 	}
-	return d.choose(ctx, into, append(archives, d.parts.known...)...)
+	return d.chooser().choose(ctx, into, append(archives, d.parts.known...)...)
 }
 
 // selectFrom reports whether the options leave something of the part to be restored. The

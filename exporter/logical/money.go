@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 )
@@ -26,12 +27,12 @@ func (r *restorer) warnOfMoney(ctx context.Context, a *archive, target string) e
 	}) {
 		return nil
 	}
-	read, err := r.readsMoney(ctx, target)
+	read, err := readsMoney(ctx, r.server, target)
 	if err != nil {
 		return err
 	}
 	written := "it does not say with which lc_monetary"
-	if d := r.described(a.database); d != nil && d.LCMonetary != nil {
+	if d := r.cluster.database(a.database); d != nil && d.LCMonetary != nil {
 		if asC(*d.LCMonetary) == asC(read) {
 			return nil
 		}
@@ -46,12 +47,12 @@ func (r *restorer) warnOfMoney(ctx context.Context, a *archive, target string) e
 }
 
 // readsMoney is the lc_monetary of pg_restore's sessions in the database.
-func (r *restorer) readsMoney(ctx context.Context, database string) (value string, err error) {
+func readsMoney(ctx context.Context, s *server.Server, database string) (value string, err error) {
 	const name = "lc_monetary"
-	if !r.server.Info.DropsOptions() {
-		return r.server.Info.Settings()[name], nil
+	if !s.Info.DropsOptions() {
+		return s.Info.Settings()[name], nil
 	}
-	err = r.server.With(ctx, database, func(conn *pgx.Conn) error {
+	err = s.With(ctx, database, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = '"+name+"'").Scan(&value)
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ func (r *restorer) restoreNeeds(ctx context.Context, a *archive) error {
 		return fmt.Errorf("looking for the roles that the dump needs: %w", err)
 	}
 	if len(a.schemas) > 0 {
-		if err := r.globals.Restore(ctx, r.server, r.needsOfSchemas(a.schemas)); err != nil {
+		if err := r.globals.Restore(ctx, r.server, needsOfSchemas(&r.options, a.schemas)); err != nil {
 			return err
 		}
 	}

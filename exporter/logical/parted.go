@@ -92,7 +92,7 @@ func (e *Exporter) receivePart(ctx context.Context, pathname string, content io.
 		ack(err)
 		return err
 	}
-	if e.selectsObjects() || e.rowsInOrder() {
+	if selectsObjects(&e.options) || e.rowsInOrder() {
 		e.attempted = true
 		return e.tasks.errIfExitOnError(d.hold(ctx, p, name))
 	}
@@ -178,14 +178,14 @@ func (d *partedDump) restorePart(ctx context.Context, p *part) error {
 	if p.section == recordname.PreData {
 		err := d.restorePreData(ctx, p)
 		if d.ready {
-			d.restored.add(d.restorer, p.archive)
+			d.restored.add(&d.runner, p.archive)
 		}
 		return p.report(err)
 	}
 	if err := d.checkTarget(ctx); err != nil {
 		return p.report(err)
 	}
-	d.restored.add(d.restorer, p.archive)
+	d.restored.add(&d.runner, p.archive)
 	restore := func(ctx context.Context) error {
 		if p.section == recordname.PostData {
 			return p.report(d.restorePostData(ctx, p))
@@ -242,7 +242,7 @@ func (d *partedDump) loadPart(ctx context.Context, p *part) error {
 			}
 			switch {
 			case d.standalone:
-				return d.addPart(ctx, p)
+				return d.mergePart(ctx, p)
 			case p.section == recordname.PostData && p.jobs > 1:
 				return d.buildInParallel(ctx, p)
 			}

@@ -29,7 +29,7 @@ func TestJobsForPart(t *testing.T) {
 		{"2-data/others.dump", smallDump, 3},
 		{"3-post-data.dump", 1, 3},
 	} {
-		d := &partedDump{restorer: &restorer{options: options.Export{Jobs: 3}}}
+		d := &partedDump{restorer: &restorer{runner: runner{options: options.Export{Jobs: 3}}}}
 		a := newArchive("x", bytes.NewReader(nil))
 		if err := a.spool(files); err != nil {
 			t.Fatal(err)

@@ -4,20 +4,36 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
+	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
+	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
 )
 
+// runner runs pg_restore on archives.
+type runner struct {
+	options options.Export
+	files   *tempfile.Dir
+	tools   *pgtools.Finder
+	server  *server.Server // nil before the first record
+
+	// asReplica are the settings that rows are loaded with where only rows are; nil if the
+	// role may not set them.
+	asReplica map[string]string
+}
+
 // toolsFor finds the pg_restore that reads the archive.
-func (r *restorer) toolsFor(ctx context.Context, a *archive) (pgtools.Installation, error) {
+func (r *runner) toolsFor(ctx context.Context, a *archive) (pgtools.Installation, error) {
 	return r.tools.Find(ctx, r.server.Major, a.oldestReader(), pgtools.PgRestore)
 }
 
 // pgRestore runs pg_restore on the archive, into the database that info names.
-func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
+func (r *runner) pgRestore(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
 	if what.List == "" && r.isSelection(a) {
 		return r.restoreEntries(ctx, a, info, what, all)
 	}
@@ -66,7 +82,7 @@ func (r *restorer) pgRestore(ctx context.Context, a *archive, info conninfo.Info
 }
 
 // explain adds to an error of pg_restore what helps against it.
-func (r *restorer) explain(err error, a *archive, log *restoreLog) error {
+func (r *runner) explain(err error, a *archive, log *restoreLog) error {
 	if err != nil {
 		err = r.explainMissing(err, log)
 	}
@@ -80,22 +96,37 @@ func (r *restorer) explain(err error, a *archive, log *restoreLog) error {
 }
 
 // isSelection reports whether not all entries of an archive are restored.
-func (r *restorer) isSelection(a *archive) bool {
+func (r *runner) isSelection(a *archive) bool {
 	return a.chosen != nil || a.toc.Find(dumparchive.StatisticsData) != nil && !r.takes(dumparchive.StatisticsData)
 }
 
 // takes reports whether the server understands entries of a kind at all.
-func (r *restorer) takes(desc string) bool {
+func (r *runner) takes(desc string) bool {
 	return desc != dumparchive.StatisticsData || pgtools.TakesStatistics(r.server.Major)
 }
 
 // restoreEntries restores those chosen entries of an archive which keep is true of.
-func (r *restorer) restoreEntries(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore, keep func(*dumparchive.Entry) bool) error {
+func (r *runner) restoreEntries(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore, keep func(*dumparchive.Entry) bool) error {
 	entries, empty := a.list(func(e *dumparchive.Entry) bool { return keep(e) && r.takes(e.Desc) })
 	if empty {
 		return nil
 	}
 	list, err := r.files.Write([]byte(entries))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = list.Remove() }()
+	what.List = list.Path
+	return r.pgRestore(ctx, a, info, what)
+}
+
+// restoreIDs restores the entries with the dump IDs, in their order.
+func (r *runner) restoreIDs(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore, ids []int) error {
+	var lines strings.Builder
+	for _, id := range ids {
+		fmt.Fprintf(&lines, "%d;\n", id)
+	}
+	list, err := r.files.Write([]byte(lines.String()))
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,10 @@ func (d *partedDump) replaces() bool { return d.options.Recreates() || d.options
 // infoOf is the connection to the database that the dump goes into.
 func (d *partedDump) targetInfo() conninfo.Info { return d.server.Info.WithDatabase(d.target) }
 
+func (d *partedDump) rowLoader() rowLoader {
+	return rowLoader{&d.runner, d.targetInfo(), &d.loaded}
+}
+
 // restorePreData restores the first part: it does with the database what is to be done
 // with it and fills it with empty tables. Later parts depend on how that went.
 func (d *partedDump) restorePreData(ctx context.Context, p *part) error {

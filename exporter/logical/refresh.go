@@ -8,7 +8,6 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/rows"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
-	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
@@ -20,14 +19,14 @@ const viewRows = "MATERIALIZED VIEW DATA"
 // refreshViews refreshes materialized views where only rows were restored, which pg_restore
 // does not do then: those that the archive refreshes, if they were chosen or read the rows.
 // The others that read them are named. The archive may be nil.
-func (r *restorer) refreshViews(ctx context.Context, a *archive, info conninfo.Info, loaded *loadedTables) error {
-	if !loaded.some {
+func (r rowLoader) refreshViews(ctx context.Context, a *archive) error {
+	if !r.loaded.some {
 		return nil // nothing was touched
 	}
 	refreshed, named, known := viewsOf(a)
 	var views []rows.View
-	err := r.server.WithSessionIn(ctx, info.ConnectsTo(), &sqlscript.Script{Encoding: loaded.encoding}, func(session *server.Session) (err error) {
-		views, err = rows.Views(ctx, session.Conn(), loaded.tables, named)
+	err := r.server.WithSessionIn(ctx, r.info.ConnectsTo(), &sqlscript.Script{Encoding: r.loaded.encoding}, func(session *server.Session) (err error) {
+		views, err = rows.Views(ctx, session.Conn(), r.loaded.tables, named)
 		return err
 	})
 	if err != nil {
@@ -45,12 +44,12 @@ func (r *restorer) refreshViews(ctx context.Context, a *archive, info conninfo.I
 		}
 	}
 	if len(stale) > 0 {
-		slog.Warn(fmt.Sprintf("database %q: materialized views read the restored rows, and were not refreshed, as what was restored does not do that: REFRESH MATERIALIZED VIEW brings them up to date: %s", info.ConnectsTo(), limited(stale)))
+		slog.Warn(fmt.Sprintf("database %q: materialized views read the restored rows, and were not refreshed, as what was restored does not do that: REFRESH MATERIALIZED VIEW brings them up to date: %s", r.info.ConnectsTo(), limited(stale)))
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	return r.refresh(ctx, a, info, ids)
+	return r.refresh(ctx, a, ids)
 }
 
 // viewsOf are the entries of the archive that refresh views, and the views. known says whether that
@@ -71,7 +70,7 @@ func viewsOf(a *archive) (refreshed map[rows.Table]*dumparchive.Entry, named []r
 
 // refresh runs the entries of an archive whose data may have been read already: it is left
 // out of what pg_restore is given.
-func (r *restorer) refresh(ctx context.Context, a *archive, info conninfo.Info, ids map[int]bool) error {
+func (r rowLoader) refresh(ctx context.Context, a *archive, ids map[int]bool) error {
 	var front bytes.Buffer
 	if _, err := a.toc.WriteTo(&front); err != nil {
 		return fmt.Errorf("refreshing materialized views: %w", err)
@@ -83,7 +82,7 @@ func (r *restorer) refresh(ctx context.Context, a *archive, info conninfo.Info, 
 		err = views.readTOC()
 	}
 	if err == nil {
-		err = r.restoreEntries(ctx, views, info, pgtools.Restore{Jobs: a.jobs, Refresh: true}, all)
+		err = r.restoreEntries(ctx, views, r.info, pgtools.Restore{Jobs: a.jobs, Refresh: true}, all)
 	}
 	if closeErr := views.close(); err == nil {
 		err = closeErr

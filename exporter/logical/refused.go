@@ -85,14 +85,14 @@ func refusedIn(err error) *refusedRows {
 // refusedEntries are the entries to restore once more: rows of tables that have none, without
 // the triggers that are there by now, then the foreign keys that are missing, and materialized
 // views. They may be new ones in the archive.
-func (r *restorer) refusedEntries(ctx context.Context, a *archive, database string, refused *refusedRows) (ids []int, keys int, err error) {
+func (r rowLoader) refusedEntries(ctx context.Context, a *archive, refused *refusedRows) (ids []int, keys int, err error) {
 	data, tables, encoding, err := rowsOf([]*archive{a}, func(e *dumparchive.Entry) bool { return slices.Contains(refused.tables, e.Tag) })
 	if err != nil {
 		return nil, 0, err
 	}
 	var frames map[int]rows.Frame
 	var missing []int
-	err = r.server.WithSessionIn(ctx, database, &sqlscript.Script{Encoding: encoding}, func(session *server.Session) error {
+	err = r.server.WithSessionIn(ctx, r.info.ConnectsTo(), &sqlscript.Script{Encoding: encoding}, func(session *server.Session) error {
 		if data, tables, err = emptyTables(ctx, session.Conn(), data, tables); err != nil {
 			return err
 		}

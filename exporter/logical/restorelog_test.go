@@ -37,7 +37,7 @@ func TestRestoreLog(t *testing.T) {
 
 // A session that cannot begin for want of a library has a hint.
 func TestMissingLibrary(t *testing.T) {
-	r := &restorer{server: new(server.Server)}
+	r := &runner{server: new(server.Server)}
 	a := newArchive("x", nil)
 	a.toc = new(dumparchive.TOC)
 	for line, want := range map[string]bool{

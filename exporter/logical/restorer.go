@@ -4,36 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
-	"github.com/PlakarKorp/integration-postgresql/exporter/logical/server"
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
-	"github.com/PlakarKorp/integration-postgresql/internal/options"
-	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/progress"
-	"github.com/PlakarKorp/integration-postgresql/internal/tempfile"
-	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
 // restorer restores what an archive holds: whole dumps, and for a partedDump its parts.
 type restorer struct {
-	options options.Export
+	runner
 	info    conninfo.Info
-	files   *tempfile.Dir
-	tools   *pgtools.Finder
-	server  *server.Server    // nil before the first record
-	cluster *manifest.Cluster // nil until it arrives, and in older snapshots
-	globals *globals.Globals  // nil before they arrived, and if none are to be restored
+	cluster description
+	globals *globals.Globals // nil before they arrived, and if none are to be restored
 	tasks   *scheduler
 
 	libraries libraries // restored in the end
-
-	// asReplica are the settings that rows are loaded with where only rows are; nil if the
-	// role may not set them.
-	asReplica map[string]string
 
 	progress *progress.Reporter
 	// unanalyzed are databases that rows came into without statistics.
@@ -54,41 +41,6 @@ func (r *restorer) targetOf(database string) string {
 	return database
 }
 
-// lacksPublic reports whether the snapshot says that the database had no schema public. Older
-// ones do not say, nor does one of which plakar was asked for a path.
-func (r *restorer) lacksPublic(database string) bool {
-	d := r.described(database)
-	return d != nil && d.Schemas != nil && !slices.ContainsFunc(d.Schemas, func(s manifest.ClusterSchema) bool { return s.Name == "public" })
-}
-
-// lacksPlpgsql is lacksPublic for the extension plpgsql.
-func (r *restorer) lacksPlpgsql(database string) bool {
-	d := r.described(database)
-	return d != nil && d.Extensions != nil && !slices.Contains(d.Extensions, "plpgsql")
-}
-
-// sizeOf is how many bytes the database took, 0 if the snapshot does not say.
-func (r *restorer) sizeOf(database string) int64 {
-	if d := r.described(database); d != nil && d.SizeBytes != nil {
-		return *d.SizeBytes
-	}
-	return 0
-}
-
-// described is what the snapshot says of a database, nil if it does not.
-func (r *restorer) described(database string) *manifest.ClusterDatabase {
-	if r.cluster == nil {
-		return nil
-	}
-	for n := range r.cluster.Databases {
-		d := &r.cluster.Databases[n]
-		if name, _ := databaseAt(d.Path); name == database {
-			return d
-		}
-	}
-	return nil
-}
-
 // startProgress reports on the restore of a database until stop is called or ctx ends. What
 // counts is how large the database has become, which pg_restore's workers and the building
 // of indexes are seen in as well. empty: it has nothing but what will be restored.
@@ -102,8 +54,8 @@ func (r *restorer) startProgress(ctx context.Context, source, target string, emp
 			return size, err
 		},
 	}
-	if d := r.described(source); d != nil && d.SizeBytes != nil && empty && !r.options.Restricts() {
-		o.Total = *d.SizeBytes
+	if empty && !r.options.Restricts() {
+		o.Total = r.cluster.size(source)
 	}
 	return r.progress.Start(ctx, o)
 }

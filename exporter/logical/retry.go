@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
@@ -26,9 +25,9 @@ type retry struct {
 // retryOf is the retry of an archive whose restore came to err, which may be nil.
 func retryOf(a *archive, err error) *retry { return &retry{archive: a, first: err, last: err} }
 
-// retryRows restores the rows of one archive that were refused, as now all others are there, and
+// retry restores the rows of one archive that were refused, as now all others are there, and
 // what was built without them. err is what the first time came to.
-func (r *restorer) retryRows(ctx context.Context, a *archive, info conninfo.Info, loaded *loadedTables, err error) error {
+func (r rowLoader) retry(ctx context.Context, a *archive, err error) error {
 	switch {
 	case refusedIn(err) == nil, r.options.ExitOnError, ctx.Err() != nil:
 		return err
@@ -36,13 +35,13 @@ func (r *restorer) retryRows(ctx context.Context, a *archive, info conninfo.Info
 		return fmt.Errorf("%w\nhint: if a table's checks read other tables, whose rows came later: jobs=2 keeps the dump in spool_dir, and tries refused rows once more in the end", err)
 	}
 	t := retryOf(a, err)
-	r.retryAll(ctx, info, loaded, t)
+	r.retryAll(ctx, t)
 	return t.outcome()
 }
 
 // retryAll restores refused rows as long as fewer are refused than the time before: what a
 // check reads may be in a table that was refused itself, in the same archive or another.
-func (r *restorer) retryAll(ctx context.Context, info conninfo.Info, loaded *loadedTables, retries ...*retry) {
+func (r rowLoader) retryAll(ctx context.Context, retries ...*retry) {
 	if r.options.ExitOnError {
 		return
 	}
@@ -59,27 +58,27 @@ func (r *restorer) retryAll(ctx context.Context, info conninfo.Info, loaded *loa
 		before = tables
 		for _, t := range retries {
 			if refused := refusedIn(t.last); refused != nil {
-				r.tryAgain(ctx, info, loaded, t, refused)
+				r.tryAgain(ctx, t, refused)
 			}
 		}
 	}
 }
 
 // tryAgain restores what was refused the last time.
-func (r *restorer) tryAgain(ctx context.Context, info conninfo.Info, loaded *loadedTables, t *retry, refused *refusedRows) {
+func (r rowLoader) tryAgain(ctx context.Context, t *retry, refused *refusedRows) {
 	if r.options.DataOnly {
 		if choice, ok := t.archive.uniqueTables(refused.tables); ok {
-			failures, err := r.loadRows(ctx, []*archive{t.archive}, info, loaded, choice)
+			failures, err := r.load(ctx, []*archive{t.archive}, choice)
 			t.note(refused, 0, errors.Join(err, failures[t.archive]))
 		}
 		return
 	}
-	ids, keys, err := r.refusedEntries(ctx, t.archive, info.ConnectsTo(), refused)
+	ids, keys, err := r.refusedEntries(ctx, t.archive, refused)
 	if err == nil && len(ids) == 0 {
 		return
 	}
 	if err == nil {
-		err = r.restoreIDs(ctx, t.archive, info, pgtools.Restore{}, ids)
+		err = r.restoreIDs(ctx, t.archive, r.info, pgtools.Restore{}, ids)
 	}
 	t.note(refused, keys, err)
 }
@@ -147,7 +146,7 @@ func (d *partedDump) retryRefused(ctx context.Context) {
 	for _, p := range parts {
 		retries = append(retries, p.retry)
 	}
-	d.retryAll(ctx, d.targetInfo(), &d.loaded, retries...)
+	d.rowLoader().retryAll(ctx, retries...)
 	for _, p := range parts {
 		_ = p.report(p.retry.outcome())
 	}

@@ -26,7 +26,7 @@ func (e *Exporter) noteRowsOnly(ctx context.Context, a *archive) error {
 	}
 	slog.Info("the backup had data_only: its rows are restored as data_only=true says, into tables that are there")
 	e.tasks.wait() // earlier dumps, without rows, are restored by these options
-	asReplica, err := e.replicaSettings(ctx, e.server)
+	asReplica, err := replicaSettings(ctx, e.server)
 	if err != nil {
 		return err
 	}

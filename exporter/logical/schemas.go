@@ -12,6 +12,7 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/globals"
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
@@ -37,7 +38,7 @@ func (r *restorer) makeSchemas(ctx context.Context, a *archive, database string)
 			if schema.Owner == "" {
 				slog.Warn(fmt.Sprintf("restoring database %q: schema %q belongs to the role that restores, and has no privileges: what was given does not say which it had", a.database, schema.Name))
 			}
-			for n, statement := range r.schemaStatements(schema) {
+			for n, statement := range schemaStatements(&r.options, schema) {
 				if n == 0 && reset {
 					statement += ";" + resetPrivileges(&dumparchive.Entry{Desc: "SCHEMA", Tag: schema.Name})
 				}
@@ -64,23 +65,23 @@ func (r *restorer) resetsPrivileges(ctx context.Context, conn *pgx.Conn) (some b
 }
 
 // schemaStatements make a schema what it was.
-func (r *restorer) schemaStatements(s manifest.ClusterSchema) []string {
+func schemaStatements(o *options.Export, s manifest.ClusterSchema) []string {
 	on := " ON SCHEMA " + quoted(s.Name)
 	statements := []string{"CREATE SCHEMA " + quoted(s.Name)}
 	if s.Owner == "" {
 		return statements
 	}
-	if !r.options.NoOwner {
+	if !o.NoOwner {
 		statements = append(statements, "ALTER SCHEMA "+quoted(s.Name)+" OWNER TO "+quoted(s.Owner))
 	}
 	if s.Comment != nil {
 		statements = append(statements, "COMMENT"+on+" IS "+sqlscript.Literal(*s.Comment))
 	}
-	if r.options.NoPrivileges {
+	if o.NoPrivileges {
 		return statements
 	}
 	for _, privilege := range []string{"USAGE", "CREATE"} {
-		if !slices.ContainsFunc(s.Grants, func(g manifest.Grant) bool { return g.Grantee == s.Owner && g.Privilege == privilege }) && !r.options.NoOwner {
+		if !slices.ContainsFunc(s.Grants, func(g manifest.Grant) bool { return g.Grantee == s.Owner && g.Privilege == privilege }) && !o.NoOwner {
 			statements = append(statements, "REVOKE "+privilege+on+" FROM "+quoted(s.Owner))
 		}
 	}
@@ -98,15 +99,15 @@ func (r *restorer) schemaStatements(s manifest.ClusterSchema) []string {
 }
 
 // needsOfSchemas returns the roles that own the schemas, and have privileges on them.
-func (r *restorer) needsOfSchemas(schemas []manifest.ClusterSchema) globals.Needs {
+func needsOfSchemas(o *options.Export, schemas []manifest.ClusterSchema) globals.Needs {
 	needs := globals.NewNeeds()
 	needs.Encoding = "UTF8"
 	for _, s := range schemas {
-		if s.Owner != "" && !r.options.NoOwner {
+		if s.Owner != "" && !o.NoOwner {
 			needs.Roles[s.Owner] = true
 		}
 		for _, grant := range s.Grants {
-			if grant.Grantee != "public" && !r.options.NoPrivileges {
+			if grant.Grantee != "public" && !o.NoPrivileges {
 				needs.Roles[grant.Grantee] = true
 			}
 		}

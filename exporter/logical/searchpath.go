@@ -15,7 +15,7 @@ import (
 
 // changeSearchPath gives the archive the search_path of the options, once. It reports
 // whether there is something to be written.
-func (r *restorer) changeSearchPath(ctx context.Context, a *archive) (bool, error) {
+func (r *runner) changeSearchPath(ctx context.Context, a *archive) (bool, error) {
 	if len(r.options.SearchPath) == 0 || a.pathChanged || a.toc == nil {
 		return false, nil
 	}
@@ -28,7 +28,7 @@ func (r *restorer) changeSearchPath(ctx context.Context, a *archive) (bool, erro
 }
 
 // writeSearchPath makes it a part of the archive.
-func (r *restorer) writeSearchPath(ctx context.Context, a *archive) error {
+func (r *runner) writeSearchPath(ctx context.Context, a *archive) error {
 	if changed, err := r.changeSearchPath(ctx, a); err != nil || !changed {
 		return err
 	}
@@ -113,7 +113,7 @@ func (l *restoreLog) noteLookup(line string) {
 const searchPathOfBuilds = 17
 
 // explainMissing says what helps against names that functions did not find.
-func (r *restorer) explainMissing(err error, log *restoreLog) error {
+func (r *runner) explainMissing(err error, log *restoreLog) error {
 	var rows, builds bool
 	var function string
 	for _, m := range log.missing {

@@ -21,10 +21,10 @@ const (
 	setval      = "SELECT pg_catalog.setval("
 )
 
-// addPart restores a part that came without the definitions, so that the target may
+// mergePart restores a part that came without the definitions, so that the target may
 // have been in use since the dump was made: its sequences are not set back, or they
 // would give numbers that they gave before.
-func (d *partedDump) addPart(ctx context.Context, p *part) error {
+func (d *partedDump) mergePart(ctx context.Context, p *part) error {
 	return d.inOrder(ctx,
 		func() error {
 			return d.restoreEntries(ctx, p.archive, d.targetInfo(), pgtools.Restore{Clean: d.clean, Jobs: p.jobs}, noSequence)

@@ -73,7 +73,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 				return r.restoreRows(ctx, a, d)
 			}
 			err := r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
-			return r.retryRows(ctx, a, d.Info, nil, err)
+			return rowLoader{runner: &r.runner, info: d.Info}.retry(ctx, a, err)
 		},
 		func() error { return r.analyzeRestored(ctx, d.Name, a) },
 		func() error {
@@ -103,14 +103,14 @@ func conclude(ctx context.Context, d *target.Database, err error) error {
 
 // restoreRows restores the rows of a dump, checks them, and refreshes what is made of them.
 func (r *restorer) restoreRows(ctx context.Context, a *archive, d *target.Database) error {
-	var loaded loadedTables
+	l := rowLoader{&r.runner, d.Info, new(loadedTables)}
 	return r.inOrder(ctx,
 		func() error {
-			failures, err := r.loadRows(ctx, []*archive{a}, d.Info, &loaded, all)
-			return errors.Join(r.retryRows(ctx, a, d.Info, &loaded, failures[a]), err)
+			failures, err := l.load(ctx, []*archive{a}, all)
+			return errors.Join(l.retry(ctx, a, failures[a]), err)
 		},
-		func() error { return r.checkRows(ctx, d.Name, &loaded) },
-		func() error { return r.refreshViews(ctx, a, d.Info, &loaded) },
+		func() error { return l.check(ctx) },
+		func() error { return l.refreshViews(ctx, a) },
 	)
 }
 
@@ -128,15 +128,15 @@ func (r *restorer) prepare(ctx context.Context, a *archive) (d *target.Database,
 		return nil, nil, err
 	}
 	dump := target.Dump{
-		TOC: a.toc, Database: a.database, Parted: a.parted, Size: r.sizeOf(a.database),
-		NoPublic: r.lacksPublic(a.database), NoPlpgsql: r.lacksPlpgsql(a.database),
+		TOC: a.toc, Database: a.database, Parted: a.parted, Size: r.cluster.size(a.database),
+		NoPublic: r.cluster.lacksPublic(a.database), NoPlpgsql: r.cluster.lacksPlpgsql(a.database),
 	}
 	if !a.parted {
 		var into place
 		if into.name, into.exists, err = target.Locate(ctx, r.server, &r.options, dump, r.info.Database()); err != nil {
 			return nil, nil, err
 		}
-		if err := r.choose(ctx, into, a); err != nil {
+		if err := r.chooser().choose(ctx, into, a); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -8,13 +8,14 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/logical/target"
 	"github.com/PlakarKorp/integration-postgresql/internal/conninfo"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 )
 
 // dropSubscriptions drops those that pg_restore --clean would drop, which would drop the
 // publisher's slots.
-func (r *restorer) dropSubscriptions(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
-	names := r.subscriptionsIn(a)
+func (r *runner) dropSubscriptions(ctx context.Context, a *archive, info conninfo.Info, what pgtools.Restore) error {
+	names := subscriptionsIn(a, &r.options)
 	if !what.Clean || len(names) == 0 {
 		return nil
 	}
@@ -22,8 +23,8 @@ func (r *restorer) dropSubscriptions(ctx context.Context, a *archive, info conni
 }
 
 // subscriptionsIn are the subscriptions that the archive would restore.
-func (r *restorer) subscriptionsIn(a *archive) (names []string) {
-	if r.options.DataOnly || len(r.options.Schemas)+len(r.options.Tables) > 0 {
+func subscriptionsIn(a *archive, o *options.Export) (names []string) {
+	if o.DataOnly || len(o.Schemas)+len(o.Tables) > 0 {
 		return nil
 	}
 	for n := range a.toc.Entries {
@@ -35,8 +36,8 @@ func (r *restorer) subscriptionsIn(a *archive) (names []string) {
 }
 
 // warnOfSubscriptions says what it takes to drop a restored subscription.
-func (r *restorer) warnOfSubscriptions(a *archive, database string) {
-	if names := r.subscriptionsIn(a); len(names) > 0 {
+func (r *runner) warnOfSubscriptions(a *archive, database string) {
+	if names := subscriptionsIn(a, &r.options); len(names) > 0 {
 		slog.Warn(fmt.Sprintf("database %q: the subscriptions that were restored (%s) are disabled, and name the replication slots of those that were saved: dropping one drops the slot at the publisher, and enabling one takes it over; ALTER SUBSCRIPTION ... SET (slot_name = NONE) comes before a DROP SUBSCRIPTION that leaves the slot alone",
 			database, strings.Join(names, ", ")))
 	}

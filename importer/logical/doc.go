@@ -4,7 +4,7 @@
 // Data flow: connect once to learn what there is (server.go), decide what to
 // dump with which tools (plan.go), complete what the options select (selection.go,
 // graph.go), decide what of it in parts (tables.go, parts.go), hand
-// one record for each to plakar (importer.go). A dump's process is started when
+// one record for each to plakar (records.go). A dump's process is started when
 // plakar begins to read its record, or somewhat ahead of it if that will be soon
 // (prefetch.go), at most "jobs" at a time. A dump that fails fails the backup, after the
 // others have been tried, unless continue_on_error asks to keep the snapshot; the

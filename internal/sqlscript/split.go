@@ -27,9 +27,9 @@ type Statement struct {
 	charLen func(string) int
 }
 
-// ownCommand is what pg_dumpall and pg_restore themselves tell psql: which commands may
+// restrictCommand is what pg_dumpall and pg_restore themselves tell psql: which commands may
 // follow. Here none may anyway.
-var ownCommand = regexp.MustCompile(`^\\(un)?restrict[ \t]+[^ \t\\]+[ \t]*$`)
+var restrictCommand = regexp.MustCompile(`^\\(un)?restrict[ \t]+[^ \t\\]+[ \t]*$`)
 
 // Parse cuts a script into its statements. An error names the line and says what is
 // wrong: a command to psql, a quotation, a comment or a statement without an end, a NUL
@@ -96,7 +96,7 @@ func (p *parser) token(between bool) (token, bool, error) {
 		t, more, err := p.lexer.next()
 		if between && errors.Is(err, errCommand) {
 			rest := p.lexer.in[p.lexer.pos:]
-			if line := rest[:lineLen(rest)]; ownCommand.MatchString(line) {
+			if line := rest[:lineLen(rest)]; restrictCommand.MatchString(line) {
 				p.lexer.pos += len(line)
 				continue
 			}

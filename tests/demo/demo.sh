@@ -15,6 +15,7 @@ show() {
 	line=
 	for word; do
 		case $word in
+		*"'"*) line="$line \"$word\"" ;;
 		'' | *[!a-zA-Z0-9_./:=@%+-]*) line="$line '$word'" ;;
 		*) line="$line $word" ;;
 		esac
@@ -125,6 +126,14 @@ describe "$from" >"$work/before.txt"
 describe "$to" >"$work/after.txt"
 show diff "$work/before.txt" "$work/after.txt"
 grep '^table public' "$work/after.txt"
+
+heading "A file for each large table: what has changed between two backups"
+show plakar -quiet backup -o layout=tables -o table_size=64KiB @mypg
+parted=$(latest)
+show plakar ls "$parted:/00002-shop/2-data"
+show psql -X -q "$(uri "$from" shop)" -c "UPDATE customers SET name = 'Somebody Else' WHERE id = 1"
+show plakar -quiet backup -o layout=tables -o table_size=64KiB @mypg
+show plakar diff -recursive "$parted:/00002-shop" "$(latest):/00002-shop"
 
 heading "The whole cluster, file by file, and its WAL"
 bin=postgres+bin://postgres:secret@127.0.0.1:$from

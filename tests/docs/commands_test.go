@@ -174,12 +174,12 @@ func (w *world) needs(script string) (names []string, done func()) {
 	}
 	if strings.Contains(script, "target_") {
 		names = append(names, w.mistake()...)
-		if !strings.Contains(script, "backup @mywal") {
-			w.plakar.MustRun("backup", "@mywal")
-		}
 		if out, err := w.shell(w.service); err != nil { // that receives the WAL all the time
 			w.t.Fatalf("%s: %v\n%s", w.service, err, out)
 		}
+	}
+	if (strings.Contains(script, "<wal>") || strings.Contains(script, "target_")) && !strings.Contains(script, "backup @mywal") {
+		w.plakar.MustRun("backup", "@mywal") // it has to be newer than the base backup
 	}
 	return names, done
 }

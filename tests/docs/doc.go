@@ -12,4 +12,6 @@
 //	options_test.go   their options are those of the schemas
 //	commands_test.go  running them
 //	world_test.go     the servers and what stands for the documents' names
+//	testdb_test.go    what "make testdb" prints
+//	map_test.go       the drawing in CONTRIBUTING.md
 package docs

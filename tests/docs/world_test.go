@@ -147,6 +147,7 @@ func (w *world) table(from, to *rds.Proxy) []string {
 		"owner=drill", owner, "owner=999:999", owner,
 		"/run/postgresql", w.target.SocketDir,
 		"<base>", "$(newest postgres+bin)", "<wal>", "$(newest postgres+wal)", "<snapshot of the directory>", "$(newest fs)",
+		"<older snapid>", "$(plakar ls -type postgres | awk 'NR == 2 { print $2 }')",
 		"/wal/0000000100000002", "/wal/0000000100000000",
 	}
 	for _, dir := range []string{"/var/lib/", "/var/tmp", "/mnt/", "/tmp/", "/run/", "/etc/ssl/", "/usr/local/sbin/"} {

@@ -50,7 +50,7 @@ func older(sql string) func(s *scene) harness.Result {
 var targetFaults = []fault{
 	{
 		name: "restore, database missing", what: "the database does not exist, with `clean` or `data_only`",
-		exit: 1, says: []string{broken, "it does not exist", "hint:", "recreate=true"}, target: nothingMade,
+		exit: 1, says: []string{broken, "the database does not exist", "hint:", "recreate=true"}, target: nothingMade,
 		do: plainRestore(func(*scene) {}, "clean=true"),
 	},
 	{

@@ -24,9 +24,9 @@ func Decide(o *options.Export, source, target string, exists bool) (Plan, error)
 	case target == options.Template0:
 		return Plan{}, errors.New("no restore touches template0\nhint: restore it into another database with the option database")
 	case !exists && o.DataOnly:
-		return Plan{}, errors.New("it does not exist\nhint: data_only, and a backup with data_only, restore into tables that are there: create them first (schema_only)")
+		return Plan{}, errors.New("the database does not exist\nhint: data_only, and a backup with data_only, restore into tables that are there: create them first (schema_only)")
 	case !exists && o.Clean:
-		return Plan{}, errors.New("it does not exist\nhint: clean restores into a database that is there; create it, or use recreate=true")
+		return Plan{}, errors.New("the database does not exist\nhint: clean restores into a database that is there; create it, or use recreate=true")
 	case !exists:
 		return Plan{Create: true, Properties: true}, nil
 	case o.Recreates() && !maintenance:

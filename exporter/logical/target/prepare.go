@@ -52,7 +52,7 @@ type Dump struct {
 
 // errNotCleaned refuses to clean for a parted dump: the tables are created anew by the
 // first part, and foreign keys that only the last one would drop hold the old ones.
-var errNotCleaned = errors.New("it has tables, and a dump in several files (layout=tables) cannot replace them one by one: nothing was touched\nhint: let recreate=true replace the whole database (but postgres and template1), or restore into another with the option database")
+var errNotCleaned = errors.New("the database has tables, and a dump in several files (layout=tables) cannot replace them one by one: nothing was touched\nhint: let recreate=true replace the whole database (but postgres and template1), or restore into another with the option database")
 
 // Prepare makes the database ready that the dump goes into; target "" is one of the same
 // name.

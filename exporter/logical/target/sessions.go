@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// patience is how long sessions that are just ending are waited for, as RENAME does.
+// sessionTimeout is how long sessions that are just ending are waited for, as RENAME does.
 // Source: CountOtherDBBackends in src/backend/storage/ipc/procarray.c
-const patience = 5 * time.Second
+const sessionTimeout = 5 * time.Second
 
 // checkSessions looks for sessions in the old database that are not, or cannot be, ended. A process of the
 // server itself that stands in the way only until RENAME ends it is none, nor is that of a subscription. Who may not know
@@ -52,7 +52,7 @@ func otherSessions(count int) string {
 func patiently(ctx context.Context, look func() (bool, error)) error {
 	for begun := time.Now(); ; {
 		done, err := look()
-		if done || err != nil || time.Since(begun) > patience {
+		if done || err != nil || time.Since(begun) > sessionTimeout {
 			return err
 		}
 		if err := sleep(ctx, pollTime); err != nil {
