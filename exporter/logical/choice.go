@@ -66,7 +66,9 @@ func (r *restorer) chooseFrom(ctx context.Context, tocs []*dumparchive.TOC, data
 		}
 	}
 	if r.selectsObjects() {
-		result, err = r.chooseNamed(database, tocs, objects, into)
+		if result, err = r.chooseNamed(database, tocs, objects, into); err == nil {
+			err = r.checkDroppable(ctx, objects, into, result.Existing)
+		}
 		return result, false, err
 	}
 	result, complete = selection.Whole(tocs, objects.Has)
@@ -111,8 +113,27 @@ func (r *restorer) chooseNamed(database string, tocs []*dumparchive.TOC, objects
 	return result, nil
 }
 
-// request is what the options choose. With both of them, tables are looked for in the
-// schemas.
+// checkDroppable refuses to clean what cannot be dropped: pg_restore would go on, to put what belongs to
+// the relation on one that has the rows of today.
+func (r *restorer) checkDroppable(ctx context.Context, objects *target.Objects, into place, existing []selection.Object) error {
+	if !r.options.Clean || len(existing) == 0 {
+		return nil
+	}
+	dependents, err := objects.Dependents(ctx, r.server, into.name, existing)
+	if err == nil && len(dependents) > 0 {
+		err = fmt.Errorf("clean=true cannot drop %s, since others depend on it: %s: nothing was touched\nhint: choose them as well, drop them first, or restore into another database with the option database", list(existing), limited(dependents))
+	}
+	return err
+}
+
+// meetsTables reports whether rows of a dump may come into tables that were there. Those that a
+// selection chooses are not, but for clean: see chooseNamed.
+func (r *restorer) meetsTables(d *target.Database) bool {
+	return d.HasTables && (!r.selectsObjects() || r.options.Clean)
+}
+
+// request is what the options choose. With both of them, tables without a schema are looked
+// for in the schemas.
 func (r *restorer) request() selection.Request {
 	request := selection.Request{Tables: r.options.Tables, Schemas: r.options.Schemas, Clean: r.options.Clean}
 	if len(request.Tables) == 0 || len(request.Schemas) == 0 {

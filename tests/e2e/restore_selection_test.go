@@ -75,8 +75,15 @@ func TestRestoreSelection(t *testing.T) {
 			ok(t, restore("", "database=c1", "tables=orders", "data_only=true"))
 			query(t, dst, "c1", "SELECT count(*) FROM orders", "100")
 			if layout == "single" {
-				ok(t, restore("", "database=c1", "tables=orders", "clean=true"))
+				dst.Exec(t, "c1", `CREATE VIEW theirs AS SELECT note FROM orders; CREATE TABLE theirs2 (o int CONSTRAINT of_orders REFERENCES orders);
+					CREATE TABLE theirs3 (id int DEFAULT nextval('orders_id_seq')); CREATE RULE log AS ON DELETE TO theirs3 DO ALSO DELETE FROM orders; UPDATE orders SET note = 'today'`)
+				failed(t, restore("", "database=c1", "tables=orders", "clean=true"), "cannot drop TABLE public.orders", "view public.theirs: ", "constraint of_orders on table public.theirs2",
+					"default value for column id of table public.theirs3", "rule log on table public.theirs3", "nothing was touched")
+				query(t, dst, "c1", whatBelongs, "100 by_note,orders_pkey stamp seen ordered t f together 101 orders_pkey")
+				dst.Exec(t, "c1", "DROP VIEW theirs; DROP TABLE theirs2, theirs3; CREATE VIEW public.open_orders AS SELECT * FROM orders")
+				ok(t, restore("", "database=c1", "tables=orders,open_orders", "clean=true"))
 				query(t, dst, "c1", "SELECT count(*) FROM pg_constraint WHERE conname = 'of_customer'", "1")
+				query(t, dst, "c1", "SELECT count(*) FROM orders WHERE note <> 'n'", "0")
 			}
 
 			// Partitions with their rows; the schema of one of them with it.
