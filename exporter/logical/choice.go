@@ -141,11 +141,20 @@ func (r *restorer) request() selection.Request {
 	}
 	request.Tables, request.Schemas = nil, nil
 	for _, table := range r.options.Tables {
-		for _, schema := range r.options.Schemas {
-			request.Tables = append(request.Tables, schema+"."+table)
-		}
+		request.Tables = append(request.Tables, inSchemas(table, r.options.Schemas)...)
 	}
 	return request
+}
+
+// inSchemas are the patterns of a table in schemas, unless its own names one.
+func inSchemas(table string, schemas []string) (patterns []string) {
+	if len(schemas) == 0 || selection.Qualified(table) {
+		return []string{table}
+	}
+	for _, schema := range schemas {
+		patterns = append(patterns, schema+"."+table)
+	}
+	return patterns
 }
 
 // unmatched refuses what the options name and the archives do not have.
@@ -156,8 +165,7 @@ func (r *restorer) unmatched(patterns []string) error {
 	}
 	tables, schemas := r.options.Tables, r.options.Schemas
 	for _, table := range tables {
-		lacks := func(schema string) bool { return slices.Contains(patterns, schema+"."+table) }
-		if len(schemas) == 0 && slices.Contains(patterns, table) || len(schemas) > 0 && !slices.ContainsFunc(schemas, func(s string) bool { return !lacks(s) }) {
+		if !slices.ContainsFunc(inSchemas(table, schemas), func(pattern string) bool { return !slices.Contains(patterns, pattern) }) {
 			missing("tables", table)
 		}
 	}
