@@ -233,7 +233,7 @@ func (r *restorer) describe(database string, result *selection.Result) {
 		slog.Info(fmt.Sprintf("restoring database %q: %s", database, strings.Join(along, "; ")))
 	}
 	for _, key := range result.ForeignKeys {
-		left = append(left, fmt.Sprintf("foreign key %s of %s, whose %s is neither restored nor there", key.Name, key.Table, key.References))
+		left = append(left, fmt.Sprintf("foreign key %s of %s, whose rows in %s are neither restored nor there", key.Name, key.Table, key.References))
 	}
 	for _, member := range result.Memberships {
 		left = append(left, fmt.Sprintf("%s in publication %s, which is not there", member.Object, member.Publication))

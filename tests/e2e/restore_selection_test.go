@@ -132,6 +132,8 @@ func TestRestoreSelectiveBackup(t *testing.T) {
 		"public":      {[]string{"schemas=public"}, nil, "SELECT count(*) FROM orders", "100"},
 		"schema":      {[]string{"schemas=app"}, []string{"of_ours", "sale2"}, "SELECT (SELECT count(*) FROM app.ours) + (SELECT count(*) FROM app.sale2)", "2"},
 		"foreign key": {[]string{"tables=app.ours"}, []string{"of_ours", "TABLE public.customer"}, "SELECT count(*) FROM app.ours", "1"},
+		"rows": {[]string{"exclude_table_data=customer"}, []string{"of_ours", "of_customer", "rows in TABLE public.customer"},
+			"SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM app.ours), (SELECT count(*) FROM customer), (SELECT count(*) FROM pg_constraint WHERE contype = 'f')", "101|0|0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := s
