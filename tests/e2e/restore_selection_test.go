@@ -155,4 +155,13 @@ func TestRestoreSelectiveBackup(t *testing.T) {
 			}
 		})
 	}
+	// No provider of labels is there: what the server says tells that the label came along.
+	s.server.Exec(t, "shop", "INSERT INTO pg_seclabel SELECT oid, 'pg_class'::regclass, 0, 'ours', 'secret' FROM pg_class WHERE relname IN ('orders', 'customer')")
+	s.snapshot = s.plakar.MustBackup("@mypg")
+	_, restore := s.destination(t)
+	result := restore("", "tables=orders")
+	failed(t, result, `security label provider "ours" is not loaded`, "ON TABLE public.orders")
+	if strings.Contains(result.Message(), "ON TABLE public.customer") {
+		t.Errorf("the label of another table:\n%s", result.Output())
+	}
 }
