@@ -97,6 +97,7 @@ func (r *restorer) inUTF8(ctx context.Context, archives ...*archive) ([]*dumparc
 func (r *restorer) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
 	request := r.request()
 	request.Exists, request.Fill, request.MadeBy = objects.Has, r.options.DataOnly || into.filled, r.madeBy(database)
+	request.MembersOf = r.membersOf(database)
 	result, err := selection.Select(tocs, request)
 	if err != nil {
 		return nil, fmt.Errorf("option %w", err)
@@ -211,6 +212,18 @@ func (r *restorer) madeBy(database string) func(schema string) string {
 		}
 		return *known[n].Extension
 	}
+}
+
+// membersOf returns which extensions have an object, as selection.Request has it.
+func (r *restorer) membersOf(database string) func(schema, name string) []string {
+	extensions := map[[2]string][]string{}
+	if d := r.described(database); d != nil {
+		for _, m := range d.ExtensionMembers {
+			at := [2]string{m.Schema, m.Name}
+			extensions[at] = append(extensions[at], m.Extension)
+		}
+	}
+	return func(schema, name string) []string { return extensions[[2]string{schema, name}] }
 }
 
 func hasExtension(tocs []*dumparchive.TOC, name string) bool {

@@ -55,6 +55,10 @@ type Request struct {
 	// MadeBy returns the extension that made a schema, empty for none. nil: that is not
 	// known.
 	MadeBy func(schema string) string
+
+	// MembersOf returns the extensions that have an object of a name which something in the
+	// database refers to; none: that is not known. nil: it is of no name.
+	MembersOf func(schema, name string) (extensions []string)
 }
 
 // Result is a closed selection.
