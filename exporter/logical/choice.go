@@ -108,10 +108,18 @@ func (r *restorer) chooseNamed(database string, tocs []*dumparchive.TOC, objects
 	if len(result.Existing) > 0 && !r.options.Clean && !r.options.DataOnly && !into.filled {
 		return nil, fmt.Errorf("the database has already what was to be restored: %s: nothing was touched\nhint: clean=true drops it and restores it, data_only=true adds the rows; or rename what is there, or restore into another database with the option database", list(result.Existing))
 	}
+	if lacking := lackingRows(result, objects); r.options.DataOnly && into.exists && len(lacking) > 0 {
+		return nil, fmt.Errorf("data_only=true adds rows to tables that are there, and the database lacks %s: nothing was touched\nhint: without data_only they are restored as a whole", list(lacking))
+	}
 	if len(result.LeftAlone) > 0 && !slices.ContainsFunc(result.Lists, func(ids []int) bool { return len(ids) > 0 }) {
 		return nil, fmt.Errorf("the database has already what was to be restored, made by an extension: %s: nothing was touched\nhint: data_only=true adds the rows", list(result.LeftAlone))
 	}
 	return result, nil
+}
+
+// lackingRows are the chosen tables that are not there.
+func lackingRows(result *selection.Result, objects *target.Objects) []selection.Object {
+	return slices.DeleteFunc(slices.Clone(result.Chosen), func(o selection.Object) bool { return o.Kind != "TABLE" || objects.Has(o) })
 }
 
 // checkDroppable refuses to clean what cannot be dropped: pg_restore would go on, to put what belongs to

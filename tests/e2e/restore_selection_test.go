@@ -72,6 +72,8 @@ func TestRestoreSelection(t *testing.T) {
 			query(t, dst, "c1", "SELECT to_regclass('customer') IS NULL", "t")
 			dst.Exec(t, "c1", "DELETE FROM orders")
 			ok(t, restore("", "database=c1", "tables=customer", "jobs=2"))
+			failed(t, restore("", "database=c1", "tables=orders,sale", "data_only=true"), "lacks TABLE app.sale2, TABLE public.sale, TABLE public.sale1: nothing was touched")
+			query(t, dst, "c1", "SELECT count(*) FROM orders", "0")
 			ok(t, restore("", "database=c1", "tables=orders", "data_only=true"))
 			query(t, dst, "c1", "SELECT count(*) FROM orders", "100")
 			if layout == "single" {
