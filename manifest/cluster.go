@@ -55,6 +55,17 @@ type ClusterDatabase struct {
 	// Extensions are the names of all, also of those that no dump has as a new database has
 	// them; nil when the database could not be looked into.
 	Extensions []string `json:"extensions"`
+	// ExtensionMembers are objects of extensions that others of the database refer to; nil
+	// when the database could not be looked into, and in older snapshots.
+	ExtensionMembers []ExtensionMember `json:"extension_members"`
+}
+
+// ExtensionMember is an object that an extension made, of whatever kind. Several may have the
+// same name.
+type ExtensionMember struct {
+	Extension string `json:"extension"`
+	Schema    string `json:"schema"`
+	Name      string `json:"name"`
 }
 
 // ClusterSchema is a schema (namespace) of a database.

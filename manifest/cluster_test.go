@@ -78,6 +78,7 @@ func TestCluster(t *testing.T) {
 		`{"name":"shut","owner":"postgres","grants":[],"comment":null,"extension":null}]`)
 
 	same(t, "extensions", d.Extensions, `["unaccent"]`)
+	same(t, "extension_members", d.ExtensionMembers, `[]`)
 
 	// What a role may not see is missing, and said.
 	s.Exec(t, "postgres", `REVOKE CONNECT ON DATABASE other FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_database_size(oid) FROM PUBLIC`)

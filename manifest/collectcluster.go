@@ -135,6 +135,9 @@ func (d *ClusterDatabase) collect(ctx context.Context, c Connector, name string,
 	if d.Schemas, err = list[ClusterSchema](ctx, s, "cluster_schemas"); err != nil {
 		w.add("reading schemas", err)
 	}
+	if d.ExtensionMembers, err = list[ExtensionMember](ctx, s, "cluster_members"); err != nil {
+		w.add("reading which objects of extensions are used", err)
+	}
 	extensions, err := list[Extension](ctx, s, "extensions")
 	if err != nil {
 		w.add("reading extensions", err)

@@ -75,7 +75,9 @@ func (c chooser) chooseFrom(ctx context.Context, tocs []*dumparchive.TOC, databa
 		}
 	}
 	if selectsObjects(c.options) {
-		result, err = c.chooseNamed(database, tocs, objects, into)
+		if result, err = c.chooseNamed(database, tocs, objects, into); err == nil {
+			err = c.checkDroppable(ctx, objects, into, result.Existing)
+		}
 		return result, false, err
 	}
 	result, complete = selection.Whole(tocs, objects.Has)
@@ -104,6 +106,7 @@ func inUTF8(ctx context.Context, s *server.Server, archives ...*archive) ([]*dum
 func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
 	wanted := request(c.options)
 	wanted.Exists, wanted.Fill, wanted.MadeBy = objects.Has, c.options.DataOnly || into.filled, c.cluster.madeBy(database)
+	wanted.MembersOf = c.cluster.membersOf(database)
 	result, err := selection.Select(tocs, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("option %w", err)
@@ -114,14 +117,41 @@ func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *
 	if len(result.Existing) > 0 && !c.options.Clean && !c.options.DataOnly && !into.filled {
 		return nil, fmt.Errorf("the database has already what was to be restored: %s: nothing was touched\nhint: clean=true drops it and restores it, data_only=true adds the rows; or rename what is there, or restore into another database with the option database", list(result.Existing))
 	}
+	if lacking := lackingRows(result, objects); c.options.DataOnly && into.exists && len(lacking) > 0 {
+		return nil, fmt.Errorf("data_only=true adds rows to tables that are there, and the database lacks %s: nothing was touched\nhint: without data_only they are restored as a whole", list(lacking))
+	}
 	if len(result.LeftAlone) > 0 && !slices.ContainsFunc(result.Lists, func(ids []int) bool { return len(ids) > 0 }) {
 		return nil, fmt.Errorf("the database has already what was to be restored, made by an extension: %s: nothing was touched\nhint: data_only=true adds the rows", list(result.LeftAlone))
 	}
 	return result, nil
 }
 
-// request is what the options choose. With both of them, tables are looked for in the
-// schemas.
+// lackingRows are the chosen tables that are not there.
+func lackingRows(result *selection.Result, objects *target.Objects) []selection.Object {
+	return slices.DeleteFunc(slices.Clone(result.Chosen), func(o selection.Object) bool { return o.Kind != "TABLE" || objects.Has(o) })
+}
+
+// checkDroppable refuses to clean what cannot be dropped: pg_restore would go on, to put what belongs to
+// the relation on one that has the rows of today.
+func (c chooser) checkDroppable(ctx context.Context, objects *target.Objects, into place, existing []selection.Object) error {
+	if !c.options.Clean || len(existing) == 0 {
+		return nil
+	}
+	dependents, err := objects.Dependents(ctx, c.server, into.name, existing)
+	if err == nil && len(dependents) > 0 {
+		err = fmt.Errorf("clean=true cannot drop %s, since others depend on it: %s: nothing was touched\nhint: choose them as well, drop them first, or restore into another database with the option database", list(existing), limited(dependents))
+	}
+	return err
+}
+
+// meetsTables reports whether rows of a dump may come into tables that were there. Those that a
+// selection chooses are not, but for clean: see chooseNamed.
+func meetsTables(o *options.Export, d *target.Database) bool {
+	return d.HasTables && (!selectsObjects(o) || o.Clean)
+}
+
+// request is what the options choose. With both of them, tables without a schema are looked
+// for in the schemas.
 func request(o *options.Export) selection.Request {
 	request := selection.Request{Tables: o.Tables, Schemas: o.Schemas, Clean: o.Clean}
 	if len(request.Tables) == 0 || len(request.Schemas) == 0 {
@@ -129,11 +159,20 @@ func request(o *options.Export) selection.Request {
 	}
 	request.Tables, request.Schemas = nil, nil
 	for _, table := range o.Tables {
-		for _, schema := range o.Schemas {
-			request.Tables = append(request.Tables, schema+"."+table)
-		}
+		request.Tables = append(request.Tables, inSchemas(table, o.Schemas)...)
 	}
 	return request
+}
+
+// inSchemas are the patterns of a table in schemas, unless its own names one.
+func inSchemas(table string, schemas []string) (patterns []string) {
+	if len(schemas) == 0 || selection.Qualified(table) {
+		return []string{table}
+	}
+	for _, schema := range schemas {
+		patterns = append(patterns, schema+"."+table)
+	}
+	return patterns
 }
 
 // refuseUnmatched refuses what the options name and the archives do not have.
@@ -144,8 +183,7 @@ func refuseUnmatched(o *options.Export, patterns []string) error {
 	}
 	tables, schemas := o.Tables, o.Schemas
 	for _, table := range tables {
-		lacks := func(schema string) bool { return slices.Contains(patterns, schema+"."+table) }
-		if len(schemas) == 0 && slices.Contains(patterns, table) || len(schemas) > 0 && !slices.ContainsFunc(schemas, func(s string) bool { return !lacks(s) }) {
+		if !slices.ContainsFunc(inSchemas(table, schemas), func(pattern string) bool { return !slices.Contains(patterns, pattern) }) {
 			missing("tables", table)
 		}
 	}
@@ -171,7 +209,7 @@ func (c chooser) describe(database string, result *selection.Result) {
 		slog.Info(fmt.Sprintf("restoring database %q: %s", database, strings.Join(along, "; ")))
 	}
 	for _, key := range result.ForeignKeys {
-		left = append(left, fmt.Sprintf("foreign key %s of %s, whose %s is neither restored nor there", key.Name, key.Table, key.References))
+		left = append(left, fmt.Sprintf("foreign key %s of %s, whose rows in %s are neither restored nor there", key.Name, key.Table, key.References))
 	}
 	for _, member := range result.Memberships {
 		left = append(left, fmt.Sprintf("%s in publication %s, which is not there", member.Object, member.Publication))

@@ -81,6 +81,18 @@ func (d description) madeBy(database string) func(schema string) string {
 	}
 }
 
+// membersOf returns which extensions have an object, as selection.Request has it.
+func (d description) membersOf(database string) func(schema, name string) []string {
+	extensions := map[[2]string][]string{}
+	if found := d.database(database); found != nil {
+		for _, m := range found.ExtensionMembers {
+			at := [2]string{m.Schema, m.Name}
+			extensions[at] = append(extensions[at], m.Extension)
+		}
+	}
+	return func(schema, name string) []string { return extensions[[2]string{schema, name}] }
+}
+
 func hasExtension(tocs []*dumparchive.TOC, name string) bool {
 	return slices.ContainsFunc(tocs, func(toc *dumparchive.TOC) bool {
 		return slices.ContainsFunc(toc.Entries, func(e dumparchive.Entry) bool { return e.Desc == "EXTENSION" && e.Tag == name })

@@ -89,6 +89,9 @@ func (r *runner) explain(err error, a *archive, log *restoreLog) error {
 	if err != nil && log.noLibrary {
 		err = fmt.Errorf("%w\nhint: %s", err, conninfo.LibraryHint)
 	}
+	if err != nil && log.notMember {
+		err = fmt.Errorf("%w\nhint: what could not be given to its owner belongs to the role that restores: restore as a superuser or as a member of the owner, or say no_owner=true", err)
+	}
 	if err != nil && a.newerThan(r.server.Major) {
 		err = fmt.Errorf("%w\nhint: the dump was made of PostgreSQL %s, and this server is %s: it need not understand all of it", err, a.toc.Header.ServerVersion, r.server.Version)
 	}

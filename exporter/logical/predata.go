@@ -50,7 +50,7 @@ func (d *partedDump) restorePreData(ctx context.Context, p *part) error {
 	if settingsErr != nil && d.options.ExitOnError {
 		return settingsErr
 	}
-	err = d.pgRestore(ctx, p.archive, prepared.Info, pgtools.Restore{Clean: d.clean, Filled: prepared.HasTables})
+	err = d.pgRestore(ctx, p.archive, prepared.Info, pgtools.Restore{Clean: d.clean, Filled: meetsTables(&d.options, prepared)})
 	d.properties = &prepared.Properties
 	if err != nil && d.rowsWouldBeAdded(prepared) {
 		d.blocked = errors.New("left out: the database had tables before, and not all definitions could be restored")
@@ -63,7 +63,7 @@ func (d *partedDump) restorePreData(ctx context.Context, p *part) error {
 // rowsWouldBeAdded reports whether there may be a table that was there before, to whose
 // rows those of the dump would be added unasked.
 func (d *partedDump) rowsWouldBeAdded(prepared *target.Database) bool {
-	return prepared.HasTables && !d.options.DataOnly && !d.options.SchemaOnly
+	return meetsTables(&d.options, prepared) && !d.options.DataOnly && !d.options.SchemaOnly
 }
 
 // checkTarget checks that what follows the definitions may go into the target.

@@ -3,6 +3,7 @@ package logical
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,7 @@ type restoreLog struct {
 	followers int      // failures that others brought about
 
 	noLibrary bool // a session could not begin, for want of a library
+	notMember bool // something could not be given to its owner
 
 	settings        int  // how often pg_restore itself sets what the server does not know: it counts that as errors
 	unknownSettings int  // statements of these that were seen to fail
@@ -36,6 +38,10 @@ type restoreLog struct {
 	ignored         int  // errors by pg_restore's own count, when complete
 	complete        bool // pg_restore got to its end
 }
+
+// notMember is what servers say to who would give something to a role that it is no member of,
+// before and from version 16 on.
+var notMember = regexp.MustCompile(`ERROR:  must be (member of role|able to SET ROLE) "`)
 
 // transactionTimeout turns off a timeout that servers before 17 do not have.
 const transactionTimeout = "SET transaction_timeout = 0;"
@@ -45,6 +51,7 @@ func (l *restoreLog) add(line string) {
 	l.noteLookup(line)
 	l.noteRefused(line)
 	l.noLibrary = l.noLibrary || strings.Contains(line, `FATAL:  could not access file "`)
+	l.notMember = l.notMember || notMember.MatchString(line)
 	switch text, command := strings.CutPrefix(line, "Command was: "); {
 	case ours:
 		l.command = false

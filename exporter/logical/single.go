@@ -72,7 +72,7 @@ func (r *restorer) restoreDump(ctx context.Context, a *archive) error {
 			if r.options.DataOnly {
 				return r.restoreRows(ctx, a, d)
 			}
-			err := r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: d.HasTables, Jobs: a.jobs})
+			err := r.pgRestore(ctx, a, d.Info, pgtools.Restore{Clean: d.Clean, Filled: meetsTables(&r.options, d), Jobs: a.jobs})
 			return rowLoader{runner: &r.runner, info: d.Info}.retry(ctx, a, err)
 		},
 		func() error { return r.analyzeRestored(ctx, d.Name, a) },

@@ -3,6 +3,8 @@ package logical
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +17,7 @@ import (
 type selection struct {
 	schemas, excludedSchemas map[uint32]bool
 	tables, excludedTables   map[uint32]bool
+	excludedRows             map[uint32]bool
 	warnings                 []string
 }
 
@@ -59,8 +62,10 @@ func examineSelection(ctx context.Context, o *options.Import, encoded patterns, 
 	if c.tables, err = sel.addPartitions(ctx, conn); err != nil {
 		return c, err
 	}
-	if len(o.Schemas)+len(o.ExcludeSchemas)+len(o.Tables)+len(o.ExcludeTables) == 0 {
-		return c, nil
+	lost, err := sel.foreignKeysToExcluded(ctx, conn)
+	c.warnings = append(c.warnings, lost...)
+	if err != nil || len(o.Schemas)+len(o.ExcludeSchemas)+len(o.Tables)+len(o.ExcludeTables) == 0 {
+		return c, err
 	}
 	g, err := readGraph(ctx, conn)
 	if err != nil {
@@ -116,7 +121,7 @@ func matchSelection(ctx context.Context, conn *pgx.Conn, o *options.Import, enco
 		{"exclude_schemas", o.ExcludeSchemas, matchSchemas, &s.excludedSchemas, true},
 		{"tables", o.Tables, matchTables, &s.tables, false},
 		{"exclude_tables", o.ExcludeTables, matchTables, &s.excludedTables, true},
-		{"exclude_table_data", o.ExcludeTableData, matchTables, new(map[uint32]bool), true},
+		{"exclude_table_data", o.ExcludeTableData, matchTables, &s.excludedRows, true},
 	} {
 		*part.matched = make(map[uint32]bool)
 		for _, pattern := range part.patterns {
@@ -187,4 +192,28 @@ func (s *selection) addPartitions(ctx context.Context, conn *pgx.Conn) ([][2]str
 		}
 	}
 	return names, nil
+}
+
+// foreignKeysToExcluded warns of foreign keys to tables whose rows are left out, of others, whose
+// rows are not: no restore can make them.
+func (s *selection) foreignKeysToExcluded(ctx context.Context, conn *pgx.Conn) (warnings []string, err error) {
+	if len(s.excludedRows) == 0 {
+		return nil, nil
+	}
+	oids := func(matched map[uint32]bool) []uint32 { return slices.AppendSeq([]uint32{}, maps.Keys(matched)) }
+	rows, _ := conn.Query(ctx, `
+		SELECT DISTINCT k.conname::text || ' of ' || k.conrelid::regclass || ' (to ' || k.confrelid::regclass || ')'
+		FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+		WHERE k.contype = 'f' AND k.confrelid = ANY ($1::oid[]) AND NOT c.oid = ANY ($1 || $2::oid[]) AND NOT c.relnamespace = ANY ($3::oid[])
+			AND ($4::oid[] = '{}' OR c.oid = ANY ($4)) AND ($5::oid[] = '{}' OR c.relnamespace = ANY ($5))
+			AND NOT EXISTS (SELECT FROM pg_constraint parent WHERE parent.oid = k.conparentid AND parent.confrelid = k.confrelid)
+		ORDER BY 1`, oids(s.excludedRows), oids(s.excludedTables), oids(s.excludedSchemas), oids(s.tables), oids(s.schemas))
+	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("looking for foreign keys to tables whose rows are left out: %w", err)
+	}
+	for some := range slices.Chunk(keys, namedPerWarning) {
+		warnings = append(warnings, "the selection leaves out rows that foreign keys of other tables refer to, and a restore lacks these keys: "+strings.Join(some, ", "))
+	}
+	return warnings, nil
 }

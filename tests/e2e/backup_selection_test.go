@@ -63,6 +63,8 @@ func TestBackupSelection(t *testing.T) {
 		"exclude_tables":      {[]string{"exclude_tables=neat.places"}, []string{lacks, "table neat.places (for view neat.names)"}, []string{"app.orders"}, []string{"VIEW neat names"}, nil},
 		"nothing to exclude":  {[]string{"exclude_schemas=nosuch,other", `exclude_tables=app.nosuch,plain`}, []string{`option "exclude_schemas": "nosuch" matches nothing`, `option "exclude_tables": "app.nosuch" matches nothing`, `"plain" matches nothing`}, []string{`"other" matches`}, nil, nil},
 		"no rows to exclude":  {[]string{`exclude_table_data="app"."plain","app"."Plain"`}, []string{`option "exclude_table_data": "\"app\".\"Plain\"" matches nothing`}, []string{lacks, `\"plain\"" matches`}, nil, nil},
+		"rows that keys need": {[]string{"exclude_table_data=other.customer"}, []string{"the selection leaves out rows", "orders_customer_fkey of app.orders (to other.customer)"}, nil, []string{"TABLE other customer", "FK CONSTRAINT app orders"}, []string{"TABLE DATA other customer"}},
+		"rows of both":        {[]string{"exclude_table_data=other.customer,app.orders"}, nil, []string{lacks}, nil, nil},
 		"data_only":           {[]string{"data_only=true", "schemas=app"}, nil, []string{lacks}, []string{"TABLE DATA app plain"}, []string{"EXTENSION"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -174,4 +175,50 @@ func TestRecreateKilledSubscribed(t *testing.T) {
 		}
 		query(t, r.server, "shop", countT, "0")
 	}
+}
+
+// Logical slots are there as long as the old database is. Who is killed when the new one is in place leaves the old one
+// under a name of ours: the next restore drops it with its subscriptions, of which no publisher hears.
+func TestRecreateKilledInDrop(t *testing.T) {
+	t.Parallel()
+	harness.OwnToolsOnly(t, "our own session replaces the database, not a tool")
+	r := newReplaced(t, harness.Conf("wal_level = logical"))
+	r.server.Exec(t, "shop", "SELECT pg_create_logical_replication_slot('changes', 'test_decoding')")
+	r.server.Exec(t, "shop", "CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false)")
+	const (
+		inOld = "SELECT (SELECT count(*) FROM pg_replication_slots WHERE datoid = %[1]s), (SELECT count(*) FROM pg_subscription WHERE subdbid = %[1]s)"
+		waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^ALTER SUBSCRIPTION'"
+	)
+	old := r.server.QueryText(t, "postgres", "SELECT oid FROM pg_database WHERE datname = 'shop'")
+	start := func() *harness.Process {
+		return r.plakar.Start("restore", "-to", "@dst", "-o", "force=true", r.plakar.Snapshots()[0])
+	}
+
+	release := r.hold(t)
+	run := start()
+	r.waits(t)
+	r.kill(t, run)
+	release()
+	r.untouched(t)
+	query(t, r.server, "postgres", fmt.Sprintf(inOld, old), "1|1")
+
+	lock := r.server.Connect(t, "postgres")
+	if _, err := lock.Exec(t.Context(), "BEGIN; LOCK TABLE pg_subscription IN SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	run = start()
+	r.until(t, "the subscription is being dropped", waits, "1")
+	r.kill(t, run)
+	_ = lock.Close(t.Context())
+	query(t, r.server, "shop", countT, "0")
+	query(t, r.server, "postgres", "SELECT shobj_description(oid, 'pg_database') ~ '^plakar: replaced' FROM pg_database WHERE oid = "+old, "t")
+	query(t, r.server, "postgres", fmt.Sprintf(inOld, old), "1|1")
+
+	result := r.plakar.Restore("@dst", r.plakar.Snapshots()[0])
+	ok(t, result)
+	if out := result.Output(); strings.Contains(out, "left behind") {
+		t.Errorf("it was not dropped in silence:\n%s", out)
+	}
+	query(t, r.server, "postgres", "SELECT (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_subscription)", "0|0")
+	query(t, r.server, "postgres", marks, "complete") // of the first restore
 }

@@ -28,9 +28,9 @@ type replaced struct {
 	dump   []byte
 }
 
-func newReplaced(t *testing.T) replaced {
+func newReplaced(t *testing.T, opts ...harness.Option) replaced {
 	t.Helper()
-	r := replaced{server: harness.Start(t), plakar: harness.NewPlakar(t)}
+	r := replaced{server: harness.Start(t, opts...), plakar: harness.NewPlakar(t)}
 	r.server.Exec(t, "postgres", "CREATE DATABASE shop")
 	r.server.Exec(t, "shop", "CREATE TABLE t (x int)")
 	r.plakar.SourceAdd("mypg", r.server.URL("shop"), r.server.BinDirOption())

@@ -72,11 +72,20 @@ func TestRestoreSelection(t *testing.T) {
 			query(t, dst, "c1", "SELECT to_regclass('customer') IS NULL", "t")
 			dst.Exec(t, "c1", "DELETE FROM orders")
 			ok(t, restore("", "database=c1", "tables=customer", "jobs=2"))
+			failed(t, restore("", "database=c1", "tables=orders,sale", "data_only=true"), "lacks TABLE app.sale2, TABLE public.sale, TABLE public.sale1: nothing was touched")
+			query(t, dst, "c1", "SELECT count(*) FROM orders", "0")
 			ok(t, restore("", "database=c1", "tables=orders", "data_only=true"))
 			query(t, dst, "c1", "SELECT count(*) FROM orders", "100")
 			if layout == "single" {
-				ok(t, restore("", "database=c1", "tables=orders", "clean=true"))
+				dst.Exec(t, "c1", `CREATE VIEW theirs AS SELECT note FROM orders; CREATE TABLE theirs2 (o int CONSTRAINT of_orders REFERENCES orders);
+					CREATE TABLE theirs3 (id int DEFAULT nextval('orders_id_seq')); CREATE RULE log AS ON DELETE TO theirs3 DO ALSO DELETE FROM orders; UPDATE orders SET note = 'today'`)
+				failed(t, restore("", "database=c1", "tables=orders", "clean=true"), "cannot drop TABLE public.orders", "view public.theirs: ", "constraint of_orders on table public.theirs2",
+					"default value for column id of table public.theirs3", "rule log on table public.theirs3", "nothing was touched")
+				query(t, dst, "c1", whatBelongs, "100 by_note,orders_pkey stamp seen ordered t f together 101 orders_pkey")
+				dst.Exec(t, "c1", "DROP VIEW theirs; DROP TABLE theirs2, theirs3; CREATE VIEW public.open_orders AS SELECT * FROM orders")
+				ok(t, restore("", "database=c1", "tables=orders,open_orders", "clean=true"))
 				query(t, dst, "c1", "SELECT count(*) FROM pg_constraint WHERE conname = 'of_customer'", "1")
+				query(t, dst, "c1", "SELECT count(*) FROM orders WHERE note <> 'n'", "0")
 			}
 
 			// Partitions with their rows; the schema of one of them with it.
@@ -125,6 +134,8 @@ func TestRestoreSelectiveBackup(t *testing.T) {
 		"public":      {[]string{"schemas=public"}, nil, "SELECT count(*) FROM orders", "100"},
 		"schema":      {[]string{"schemas=app"}, []string{"of_ours", "sale2"}, "SELECT (SELECT count(*) FROM app.ours) + (SELECT count(*) FROM app.sale2)", "2"},
 		"foreign key": {[]string{"tables=app.ours"}, []string{"of_ours", "TABLE public.customer"}, "SELECT count(*) FROM app.ours", "1"},
+		"rows": {[]string{"exclude_table_data=customer"}, []string{"of_ours", "of_customer", "rows in TABLE public.customer"},
+			"SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM app.ours), (SELECT count(*) FROM customer), (SELECT count(*) FROM pg_constraint WHERE contype = 'f')", "101|0|0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := s
@@ -145,5 +156,14 @@ func TestRestoreSelectiveBackup(t *testing.T) {
 				query(t, dst, db, c.query, c.want)
 			}
 		})
+	}
+	// No provider of labels is there: what the server says tells that the label came along.
+	s.server.Exec(t, "shop", "INSERT INTO pg_seclabel SELECT oid, 'pg_class'::regclass, 0, 'ours', 'secret' FROM pg_class WHERE relname IN ('orders', 'customer')")
+	s.snapshot = s.plakar.MustBackup("@mypg")
+	_, restore := s.destination(t)
+	result := restore("", "tables=orders")
+	failed(t, result, `security label provider "ours" is not loaded`, "ON TABLE public.orders")
+	if strings.Contains(result.Message(), "ON TABLE public.customer") {
+		t.Errorf("the label of another table:\n%s", result.Output())
 	}
 }

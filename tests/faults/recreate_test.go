@@ -82,18 +82,40 @@ var asItWasAgain = outcome{asItWas.text + ", when the server is there again", fu
 
 // recreateOnSmallDisk replaces a database on a file system that has no room for its rows twice. The new one has a
 // subscription by then, and has to be dropped even so.
-func recreateOnSmallDisk(s *scene) harness.Result {
+func recreateOnSmallDisk(layout string, options ...string) func(s *scene) harness.Result {
+	return func(s *scene) harness.Result { return s.recreateOnSmallDisk(layout, options) }
+}
+
+func (s *scene) recreateOnSmallDisk(layout string, options []string) harness.Result {
 	s.Helper()
 	dir := s.smallTablespace("64m")
 	s.server.Exec(s, "postgres", "CREATE DATABASE "+s.db+" TABLESPACE small")
 	s.server.Exec(s, s.db, "CREATE TABLE t AS SELECT g AS x, repeat(md5(g::text), 30) FROM generate_series(1, 20000) g")
 	s.server.Exec(s, s.db, "CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false)")
-	s.plakar.SourceAdd("mypg", s.url(nil), s.with(nil)...)
+	s.server.Exec(s, s.db, "CREATE TABLE u AS SELECT g AS x FROM generate_series(1, 5000) g")
+	s.plakar.SourceAdd("mypg", s.url(nil), s.with([]string{"layout=" + layout, "table_size=0"})...)
 	s.snapshot = s.plakar.MustBackup("@mypg")
 	s.server.Exec(s, s.db, "TRUNCATE t; INSERT INTO t VALUES (1)")
 	s.fill(filepath.Join(dir, "filler"), 16<<20)
-	s.plakar.DestinationAdd("dst", s.url(nil), s.with([]string{"recreate=true", "no_globals=true"})...)
+	s.plakar.DestinationAdd("dst", s.url(nil), s.with(append(options, "recreate=true", "no_globals=true"))...)
 	return s.end(s.restore())
+}
+
+// cutLoad replaces a database that is there; the network is cut while rows are sent. Then something else may break.
+func cutLoad(m manner, act func(s *scene)) func(s *scene) harness.Result {
+	return func(s *scene) harness.Result {
+		p := through(s)
+		s.replaceable(m, p)
+		cut := make(chan struct{})
+		p.after(1<<20, func() {
+			p.vanish()
+			close(cut)
+		})
+		run := s.restore()
+		<-cut
+		act(s)
+		return s.end(run)
+	}
 }
 
 // holdDatabases keeps databases from being created.
@@ -168,6 +190,17 @@ var recreateFaults = []fault{
 		do: midLoad(partByPart, stopServer),
 	},
 	{
+		name: "restore, network gone while the new database is loaded", what: "the network is cut while rows are sent (`tcp_user_timeout` is set), with `recreate`", own: true,
+		exit: 1, says: []string{broken, "pg_restore", "recreate: the old database was left as it is", "to exchange them by hand"}, target: asItWas, lingers: true, database: true,
+		left: untilNoticed + ", and " + incompleteBeside,
+		do:   cutLoad(beside, func(*scene) {}),
+	},
+	{
+		name: "restore, network gone, then the server, while the new database is loaded in parts", what: "the same, with `layout=tables`; then the server is stopped (`pg_ctl stop -m immediate`)", own: true,
+		exit: 1, says: []string{broken, "pg_restore"}, target: asItWasAgain, database: true, left: incompleteBeside,
+		do: cutLoad(partByPart, func(s *scene) { s.server.Stop(harness.Immediate) }),
+	},
+	{
 		name: "restore, plugin killed while the new database is loaded", what: pluginKilled + ", while the new database is loaded, with `recreate=keep`", own: true,
 		exit: 1, says: []string{"signal: killed"}, target: asItWas, database: true, left: incompleteBeside, lingers: true,
 		do: midLoad(keeping, func(s *scene, _ *harness.Process) { s.endPlugin(true) }),
@@ -194,7 +227,12 @@ var recreateFaults = []fault{
 	{
 		name: "restore, disk full while the new database is loaded", what: "the server's disk is full while the new database is loaded, with `recreate`", own: true,
 		exit: 1, says: []string{broken, "the server's disk is full: the new database was dropped", "hint: recreate=first"}, target: asItWas,
-		do: recreateOnSmallDisk,
+		do: recreateOnSmallDisk("single"),
+	},
+	{
+		name: "restore, disk full while the new database is loaded in parts", what: "the same, with `layout=tables` and `jobs=2`", own: true,
+		exit: 1, says: []string{broken, "the server's disk is full: the new database was dropped", "hint: recreate=first"}, target: asItWas,
+		do: recreateOnSmallDisk("tables", "jobs=2"),
 	},
 }
 

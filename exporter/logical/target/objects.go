@@ -14,15 +14,19 @@ import (
 // Objects are what a database has, by the names that the archive of a dump gives them, in
 // UTF-8.
 type Objects struct {
-	has map[selection.Object]bool
+	has map[selection.Object]selection.Object // with the names in the bytes of the server
 }
 
 // NewDatabase returns what a database has that was created from template0.
 func NewDatabase() *Objects {
-	return &Objects{has: map[selection.Object]bool{
-		{Kind: "SCHEMA", Name: "public"}: true, {Kind: "SCHEMA", Name: "pg_catalog"}: true, {Kind: "SCHEMA", Name: "information_schema"}: true,
-		{Kind: "EXTENSION", Name: "plpgsql"}: true, {Kind: "PROCEDURAL LANGUAGE", Name: "plpgsql"}: true,
-	}}
+	o := &Objects{has: map[selection.Object]selection.Object{}}
+	for _, object := range []selection.Object{
+		{Kind: "SCHEMA", Name: "public"}, {Kind: "SCHEMA", Name: "pg_catalog"}, {Kind: "SCHEMA", Name: "information_schema"},
+		{Kind: "EXTENSION", Name: "plpgsql"}, {Kind: "PROCEDURAL LANGUAGE", Name: "plpgsql"},
+	} {
+		o.has[object] = object
+	}
+	return o
 }
 
 // relationKind stands for the kinds of entries that share their names: a table cannot have
@@ -35,6 +39,12 @@ const (
 
 // Has reports whether the database has the object.
 func (o *Objects) Has(object selection.Object) bool {
+	_, ok := o.has[keyOf(object)]
+	return ok
+}
+
+// keyOf is the object as it is entered.
+func keyOf(object selection.Object) selection.Object {
 	switch object.Kind {
 	case "TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE", "INDEX":
 		object.Kind = relationKind
@@ -43,12 +53,12 @@ func (o *Objects) Has(object selection.Object) bool {
 	case "FUNCTION", "PROCEDURE", "AGGREGATE":
 		object.Kind = routineKind
 	}
-	return o.has[object]
+	return object
 }
 
 // ReadObjects asks a database for what it has, to compare with archives that InUTF8 returned.
 func ReadObjects(ctx context.Context, s *server.Server, database string, archives []*dumparchive.TOC) (*Objects, error) {
-	o := &Objects{has: map[selection.Object]bool{}}
+	o := &Objects{has: map[selection.Object]selection.Object{}}
 	err := s.With(ctx, database, func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, "SELECT pg_catalog.set_config('search_path', '', false)"); err != nil {
 			return err
@@ -63,8 +73,7 @@ func ReadObjects(ctx context.Context, s *server.Server, database string, archive
 			return err
 		}
 		for _, object := range found {
-			object.Schema, object.Name = names(object.Schema), names(object.Name)
-			o.has[object] = true
+			o.has[selection.Object{Kind: object.Kind, Schema: names(object.Schema), Name: names(object.Name)}] = object
 		}
 		return nil
 	})

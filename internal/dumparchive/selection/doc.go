@@ -44,8 +44,8 @@
 // other by schema and name, which are unique in the one database state that the parts
 // show. What entries after the rows need is found by looking for every qualified name in
 // their SQL: it may be too much, never too little. One that no archive defines is an
-// extension's: the target may have it, definitions that name it and depend on extensions
-// may tell whose it is, or else it may be of each in that schema.
+// extension's: the target may have it, Request.MembersOf or definitions that name it and depend
+// on extensions may tell whose it is, or else it may be of each in that schema.
 //
 // Some needs are written nowhere (tried with 15, 17 and 18), and are added here:
 //

@@ -12,10 +12,11 @@ type pattern struct {
 	schema, name *regexp.Regexp // schema is nil if the pattern has none
 }
 
-// parsePattern reads a pattern of a table or of a schema.
+// parsePattern reads a pattern of a table or of a schema. It may begin with the database that
+// the archive is of.
 //
 // Source: "Patterns" in psql's manual; patternToSQLRegex in src/fe_utils/string_utils.c.
-func parsePattern(text string, qualified bool) (pattern, error) {
+func parsePattern(text string, qualified bool, database string) (pattern, error) {
 	parts, err := splitPattern(text)
 	if err != nil {
 		return pattern{}, err
@@ -24,8 +25,12 @@ func parsePattern(text string, qualified bool) (pattern, error) {
 	if qualified {
 		most, form = 2, "schema.table"
 	}
+	if len(parts) == most+1 && parts[0] == literal(database) {
+		_, text, _ = strings.Cut(text, ".")
+		parts = parts[1:]
+	}
 	if len(parts) > most {
-		return pattern{}, fmt.Errorf("%q has too many dots: the form is %s; put a name with a dot into double quotes", text, form)
+		return pattern{}, fmt.Errorf("%q has too many dots, and does not begin with the database of the dump, %q: the form is %s; put a name with a dot into double quotes", text, database, form)
 	}
 	p := pattern{}
 	if !strings.ContainsAny(text, `*?"[(|+`) {
@@ -92,6 +97,21 @@ func unquotedByte(c byte) string {
 		c += 'a' - 'A'
 	}
 	return string([]byte{c})
+}
+
+// literal is a regular expression of one text.
+func literal(text string) string {
+	var b strings.Builder
+	for n := range len(text) {
+		b.WriteString(literalByte(text[n]))
+	}
+	return b.String()
+}
+
+// Qualified reports whether a pattern of a table names a schema as well.
+func Qualified(pattern string) bool {
+	parts, err := splitPattern(pattern)
+	return err == nil && len(parts) > 1
 }
 
 func literalByte(c byte) string {

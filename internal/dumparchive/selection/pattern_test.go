@@ -22,6 +22,11 @@ func TestUnmatched(t *testing.T) {
 	if _, err := Select(nil, Request{Schemas: []string{"a.b"}}); err == nil {
 		t.Error("a schema with a dot: no error")
 	}
+	for pattern, want := range map[string]bool{"a": false, "a.b": true, `"a.b"`: false, `"a.b".c`: true, `"a`: false} {
+		if Qualified(pattern) != want {
+			t.Errorf("%s names a schema: %t", pattern, !want)
+		}
+	}
 }
 
 // As psql's manual says of patterns.
@@ -46,8 +51,11 @@ func TestPattern(t *testing.T) {
 		{"*", "any", "new\nline", true},
 		{`"it's"`, "any", "it's", true},
 		{"größe", "any", "größe", true},
+		{`"Shop$".app.orders`, "app", "orders", true},
+		{`"Shop$".APP.or?ers`, "app", "orders", true},
+		{`"Shop$".app.orders`, "Shop$", "app", false},
 	} {
-		p, err := parsePattern(test.pattern, true)
+		p, err := parsePattern(test.pattern, true, "Shop$")
 		if err != nil || p.matches(test.schema, test.name) != test.want {
 			t.Errorf("%s for %s.%s: %t, %v", test.pattern, test.schema, test.name, !test.want, err)
 		}

@@ -33,7 +33,8 @@ func (o Object) String() string {
 type Request struct {
 	// Tables and Schemas are names, or patterns as pg_dump takes them: "orders",
 	// "app.ord*", `"Odd name".t?`. A name without a schema is looked for in all schemas.
-	// A relation of any kind is a table here, as with pg_dump -t.
+	// A relation of any kind is a table here, as with pg_dump -t. The database that was
+	// dumped may come before: "shop.app.orders".
 	Tables, Schemas []string
 
 	// Exists reports whether the target has an object. It is asked at most once for each
@@ -54,6 +55,10 @@ type Request struct {
 	// MadeBy returns the extension that made a schema, empty for none. nil: that is not
 	// known.
 	MadeBy func(schema string) string
+
+	// MembersOf returns the extensions that have an object of a name which something in the
+	// database refers to; none: that is not known. nil: it is of no name.
+	MembersOf func(schema, name string) (extensions []string)
 }
 
 // Result is a closed selection.
@@ -102,21 +107,25 @@ type Membership struct {
 }
 
 // Select computes the closed selection out of one archive, or out of all archives of one
-// database's dump in parts. An error means that a pattern is not valid.
+// database's dump in parts. An error means that a pattern is not valid, and begins with the option.
 func Select(archives []*dumparchive.TOC, request Request) (*Result, error) {
 	g := newGraph(archives)
 	w := newWalk(g, request)
+	database := ""
+	if len(archives) > 0 {
+		database = archives[0].Header.Database
+	}
 	for _, pattern := range request.Schemas {
-		match, err := parsePattern(pattern, false)
+		match, err := parsePattern(pattern, false, database)
 		if err != nil {
-			return nil, fmt.Errorf("schemas: %w", err)
+			return nil, fmt.Errorf("\"schemas\": %w", err)
 		}
 		w.chooseSchemas(pattern, match)
 	}
 	for _, pattern := range request.Tables {
-		match, err := parsePattern(pattern, true)
+		match, err := parsePattern(pattern, true, database)
 		if err != nil {
-			return nil, fmt.Errorf("tables: %w", err)
+			return nil, fmt.Errorf("\"tables\": %w", err)
 		}
 		w.chooseTables(pattern, match)
 	}

@@ -28,15 +28,29 @@ func (w *walk) followText(sql string) {
 // is not certain which, it takes in each that has its objects in the schema.
 func (w *walk) followUnknown(full name) {
 	extensions := w.g.extensions[full.schema]
-	if len(extensions) == 0 || w.unknownExists(full) {
+	known := w.knownMakers(full)
+	if len(extensions)+len(known) == 0 || w.unknownExists(full) {
 		return
 	}
-	if certain := w.g.makers(full); len(certain) > 0 {
+	if len(known) > 0 {
+		extensions = known
+	} else if certain := w.g.makers(full); len(certain) > 0 {
 		extensions = certain
 	}
 	for _, extension := range extensions {
 		w.need(extension)
 	}
+}
+
+// knownMakers returns the extensions that the source said to have what is named.
+func (w *walk) knownMakers(full name) (extensions []int) {
+	if w.request.MembersOf == nil {
+		return nil
+	}
+	for _, called := range w.request.MembersOf(full.schema, full.name) {
+		extensions = append(extensions, w.g.extensionsCalled(called)...)
+	}
+	return extensions
 }
 
 // unknownExists reports whether the target has what the archives do not define. That does

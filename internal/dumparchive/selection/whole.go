@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
@@ -8,8 +9,8 @@ import (
 
 // Whole chooses all that archives hold, less what cannot be there because the backup chose
 // only a part of the database: pg_dump -t and -n write foreign keys, partitions and
-// memberships of publications whose other side they leave out. Of Request only Exists
-// applies. complete reports that nothing was left out and that no schema is missing: the
+// memberships of publications whose other side they leave out, and foreign keys to rows that
+// --exclude-table-data leaves out. Of Request only Exists applies. complete reports that nothing was left out and that no schema is missing: the
 // archives can be restored as they are.
 func Whole(archives []*dumparchive.TOC, exists func(Object) bool) (r *Result, complete bool) {
 	w := newWalk(newGraph(archives), Request{Exists: exists, Fill: true})
@@ -40,7 +41,8 @@ func (w *walk) lacksOther(node int) bool {
 		return e.Tag == "public" && !strings.HasPrefix(e.Defn, "--") && w.objectExists(g.object(node))
 	case "FK CONSTRAINT":
 		to, ok := g.references[node]
-		return ok && w.isLeftOut(node, &w.foreignKeys, g.relation(to) != none, Object{Kind: "TABLE", Schema: to.schema, Name: to.name})
+		on := g.relation(to)
+		return ok && w.isLeftOut(node, &w.foreignKeys, on != none && (g.hasRows(on) || !g.hasRows(g.root(node))), Object{Kind: "TABLE", Schema: to.schema, Name: to.name})
 	case "TABLE ATTACH":
 		parent, ok := nameAfter(e.Defn, e.Namespace, "TABLE")
 		return ok && w.isLeftOut(node, &w.detached, g.relation(parent) != none, Object{Kind: "TABLE", Schema: parent.schema, Name: parent.name})
@@ -62,4 +64,11 @@ func (w *walk) isLeftOut(node int, among *[]int, isDefined bool, needs Object) b
 	}
 	*among = append(*among, node)
 	return true
+}
+
+// hasRows reports whether the archives have rows of a table or of its partitions. They have an
+// entry for those of an empty one as well.
+func (g *graph) hasRows(table int) bool {
+	return slices.ContainsFunc(g.parts[table], func(part int) bool { return g.entries[part].Desc == "TABLE DATA" }) ||
+		slices.ContainsFunc(g.partitions[table], g.hasRows)
 }

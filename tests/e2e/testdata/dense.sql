@@ -54,6 +54,9 @@ CREATE FUNCTION util.twice(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEG
 CREATE FUNCTION util.stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := coalesce(NEW.note, 'stamped'); RETURN NEW; END $$;
 CREATE FUNCTION util.instead() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE FUNCTION util.may_see(int) RETURNS bool LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN $1 >= 0; END $$;
+CREATE FUNCTION util.ours_handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE LANGUAGE ours HANDLER util.ours_handler;
+CREATE FUNCTION util.in_ours(int) RETURNS bool LANGUAGE ours IMMUTABLE AS $$ BEGIN RETURN $1 > 0; END $$;
 CREATE AGGREGATE util.product(int) (SFUNC = int4mul, STYPE = int, INITCOND = '1');
 CREATE TABLE core.lookup (id int PRIMARY KEY, word text NOT NULL);
 INSERT INTO core.lookup SELECT n, 'word ' || n FROM generate_series(1, 10) n;
@@ -109,7 +112,7 @@ CREATE TABLE core.booking (room int, during tstzrange, EXCLUDE USING gist (room 
 INSERT INTO core.booking VALUES (1, '[2024-01-01,2024-01-02)');
 CREATE TABLE core.typed OF util.address (street PRIMARY KEY);
 INSERT INTO core.typed VALUES ('s', 'new', 'x@y');
-CREATE TABLE core.checked (id int, note text CONSTRAINT "quoted ""name""" CHECK (note <> ''));
+CREATE TABLE core.checked (id int CHECK (util.in_ours(id)), note text CONSTRAINT "quoted ""name""" CHECK (note <> ''));
 ALTER TABLE core.checked ADD CONSTRAINT later CHECK (util.positive(id)) NOT VALID;
 INSERT INTO core.checked VALUES (1, 'x');
 CREATE TABLE core."a" (id int PRIMARY KEY);
