@@ -213,7 +213,7 @@ func TestVersions(t *testing.T) {
 					e.Relkind = 0
 				}
 			}
-			if diff := cmp.Diff(toc, again, cmp.AllowUnexported(TOC{}, Header{}, Entry{}), cmpopts.IgnoreFields(TOC{}, "size"),
+			if diff := cmp.Diff(toc, again, cmp.AllowUnexported(TOC{}, index{}, Header{}, Entry{}), cmpopts.IgnoreFields(TOC{}, "size"),
 				cmpopts.IgnoreFields(Header{}, "createdAt")); diff != "" {
 				t.Errorf("%s as %d: -written +read\n%s", name, version, diff)
 			}

@@ -1,8 +1,6 @@
 package dumparchive
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +24,7 @@ type TOC struct {
 	Entries []Entry // in the order of the archive
 
 	size int64 // of both in the archive that was read
-	byID map[int]int
+	byID index
 }
 
 // Size returns how many bytes the header and the table of contents took in the archive
@@ -45,7 +43,7 @@ func (t *TOC) ByID(dumpID int) *Entry {
 
 // Index returns where in Entries the entry with a dump ID is.
 func (t *TOC) Index(dumpID int) (n int, ok bool) {
-	n, ok = t.byID[dumpID]
+	n, ok = t.byID.find(dumpID)
 	return n, ok && n < len(t.Entries)
 }
 
@@ -67,7 +65,7 @@ func (t *TOC) Find(desc string) *Entry {
 func ReadTOC(r io.Reader) (*TOC, error) { return readTOC(newDecoder(r, MaxSize)) }
 
 func readTOC(d *decoder) (*TOC, error) {
-	t := &TOC{Header: d.header(), byID: map[int]int{}}
+	t := &TOC{Header: d.header()}
 	err := d.err
 	if t.Header.Version > 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
 		// A version that is not known explains why the header was not understood.
@@ -87,20 +85,23 @@ func readTOC(d *decoder) (*TOC, error) {
 		if n == cap(t.Entries) {
 			t.Entries = slices.Grow(t.Entries, min(count, growth*n)-n)
 		}
-		e := d.entry(t.Header.Version)
-		if _, twice := t.byID[e.DumpID]; twice && d.err == nil {
-			d.err = fmt.Errorf("the ID %d is there twice", e.DumpID)
-		}
+		// In place: an entry has some 300 bytes.
+		t.Entries = t.Entries[:n+1]
+		d.entry(&t.Entries[n], t.Header.Version)
 		if d.err != nil {
 			d.err = fmt.Errorf("entry %d of %d: %w", n+1, count, d.err)
-			break
 		}
-		t.byID[e.DumpID] = len(t.Entries)
-		t.Entries = append(t.Entries, e)
+	}
+	if d.err == nil {
+		var twice int
+		if t.byID, twice = newIndex(t.Entries); twice >= 0 {
+			d.err = fmt.Errorf("entry %d of %d: the ID %d is there twice", twice+1, count, t.Entries[twice].DumpID)
+		}
 	}
 	if d.err != nil {
 		return nil, fmt.Errorf("reading the archive's table of contents: %w", d.err)
 	}
+	d.settle()
 	t.size = d.n
 	return t, nil
 }
@@ -113,7 +114,7 @@ const (
 )
 
 // entry reads an entry; d.err says whether it is one.
-func (d *decoder) entry(version int) (e Entry) {
+func (d *decoder) entry(e *Entry, version int) {
 	d.charge(entryOverhead)
 	e.DumpID = d.int()
 	if d.err == nil && e.DumpID <= 0 {
@@ -137,14 +138,14 @@ func (d *decoder) entry(version int) (e Entry) {
 		e.Relkind = d.int()
 	}
 	e.Owner = d.name(&e.nulls, nullOwner)
-	e.WithOIDs = d.name(nil, 0) == "true"
+	e.WithOIDs = string(d.raw(nil, 0)) == "true"
 	e.Dependencies = d.dependencies()
 	e.OffsetState, e.Offset = d.offset()
-	return e
 }
 
 // dependencies reads numbers in text up to a NULL.
-func (d *decoder) dependencies() (ids []int) {
+func (d *decoder) dependencies() []int {
+	from := len(d.ids)
 	for d.err == nil {
 		var end nulls
 		text := d.raw(&end, 1)
@@ -152,9 +153,16 @@ func (d *decoder) dependencies() (ids []int) {
 			break
 		}
 		d.charge(8)
-		ids = append(ids, int(d.number(text, math.MaxInt32)))
+		if len(d.ids) == cap(d.ids) { // those of this entry move to another piece of memory
+			d.ids = append(make([]int, 0, max(idsAtOnce, 2*(len(d.ids)-from))), d.ids[from:]...)
+			from = 0
+		}
+		d.ids = append(d.ids, int(d.number(text, math.MaxInt32)))
 	}
-	return ids
+	if len(d.ids) == from {
+		return nil
+	}
+	return d.ids[from:len(d.ids):len(d.ids)]
 }
 
 // number reads a number in text, up to a limit.
@@ -185,123 +193,4 @@ func (d *decoder) offset() (OffsetState, int64) {
 		d.err = fmt.Errorf("%d says nothing of where the data is", state)
 	}
 	return state, d.integer(d.offsetSize)
-}
-
-// decoder reads what an archive is made of. After an error everything is empty.
-type decoder struct {
-	r          *bufio.Reader
-	n          int64 // bytes that were read
-	left       int64 // that may be read, or charged
-	intSize    int
-	offsetSize int
-	names      map[string]string // that occur often: one copy of each
-	err        error
-}
-
-// bufferSize is how much is read ahead, in bytes.
-const bufferSize = 16 << 10
-
-func newDecoder(r io.Reader, limit int64) *decoder {
-	return &decoder{r: bufio.NewReaderSize(r, bufferSize), left: limit, names: map[string]string{}}
-}
-
-// charge counts memory against the limit.
-func (d *decoder) charge(n int64) {
-	if d.left -= n; d.left < 0 && d.err == nil {
-		d.err = errTooLarge
-	}
-}
-
-// bytes reads n bytes, which are valid until the next read. What is long is not allocated
-// before it has arrived.
-func (d *decoder) bytes(n int) []byte {
-	d.charge(int64(n))
-	if d.err != nil {
-		return nil
-	}
-	var part []byte
-	var err error
-	if n <= bufferSize {
-		if part, err = d.r.Peek(n); err == nil {
-			_, err = d.r.Discard(n)
-		}
-	} else {
-		var buf bytes.Buffer
-		_, err = io.CopyN(&buf, d.r, int64(n))
-		part = buf.Bytes()
-	}
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		d.err = err
-		return nil
-	}
-	d.n += int64(n)
-	return part
-}
-
-func (d *decoder) byte() int {
-	part := d.bytes(1)
-	if d.err != nil {
-		return 0
-	}
-	return int(part[0])
-}
-
-// integer reads digits of base 256, the least one first.
-func (d *decoder) integer(size int) int64 {
-	var n uint64
-	for i, digit := range d.bytes(size) {
-		n |= uint64(digit) << (8 * i) // #nosec G115 -- less than eight
-	}
-	if n > math.MaxInt64 && d.err == nil {
-		d.err = errors.New("a number is too large")
-	}
-	return int64(n) // #nosec G115 -- checked
-}
-
-// int reads a sign and a number: an int of C.
-func (d *decoder) int() int {
-	digits := d.bytes(1 + d.intSize)
-	if d.err != nil {
-		return 0
-	}
-	var n uint64
-	for i, digit := range digits[1:] {
-		n |= uint64(digit) << (8 * i)
-	}
-	if n > math.MaxInt32 {
-		d.err = errors.New("a number is too large")
-		return 0
-	}
-	if digits[0] != 0 {
-		return -int(n)
-	}
-	return int(n)
-}
-
-// text reads a string; if it is NULL, the bit is set.
-func (d *decoder) text(null *nulls, bit nulls) string { return string(d.raw(null, bit)) }
-
-// name is text for what occurs in many entries.
-func (d *decoder) name(null *nulls, bit nulls) string {
-	raw := d.raw(null, bit)
-	if name, ok := d.names[string(raw)]; ok {
-		return name
-	}
-	name := string(raw)
-	d.names[name] = name
-	return name
-}
-
-func (d *decoder) raw(null *nulls, bit nulls) []byte {
-	n := d.int()
-	if n < 0 {
-		if null != nil {
-			*null |= bit
-		}
-		return nil
-	}
-	return d.bytes(n)
 }

@@ -23,11 +23,11 @@ type graph struct {
 	parts [][]int // what belongs to a node
 
 	relations map[name]int // tables, views, sequences and the like
-	indexes   map[name]int // indexes and constraints that are one
+	indexes   map[name]int // indexes and constraints that are one; see index
 	types     map[name]int
 	schemas   map[string]int
 	servers   map[string]int
-	byName    map[name][]int // everything that has a schema, functions without arguments
+	byName    map[name][]int // everything that has a schema, functions without arguments; see called
 
 	parents    map[int]int   // of partitions
 	partitions map[int][]int // the other way round
@@ -47,9 +47,19 @@ type graph struct {
 }
 
 func newGraph(archives []*dumparchive.TOC) *graph {
+	entries, relations := 0, 0
+	for _, toc := range archives {
+		entries += len(toc.Entries)
+		for n := range toc.Entries {
+			if isRelation(toc.Entries[n].Desc) {
+				relations++
+			}
+		}
+	}
 	g := &graph{
-		archives: archives, relations: map[name]int{}, indexes: map[name]int{}, types: map[name]int{},
-		schemas: map[string]int{}, servers: map[string]int{}, byName: map[name][]int{}, parents: map[int]int{}, partitions: map[int][]int{},
+		archives: archives, entries: make([]*dumparchive.Entry, 0, entries), archive: make([]int, 0, entries), owner: make([]int, 0, entries),
+		relations: make(map[name]int, relations), types: map[name]int{},
+		schemas: map[string]int{}, servers: map[string]int{}, parents: map[int]int{}, partitions: map[int][]int{},
 		attached: map[int]int{}, references: map[int]name{}, schemaParts: map[string][]int{},
 		extensions: map[string][]int{}, companions: map[int][]int{}, opClasses: map[string][]int{}, publications: map[string]bool{},
 	}
@@ -64,33 +74,55 @@ func newGraph(archives []*dumparchive.TOC) *graph {
 		}
 		g.split = append(g.split, split)
 	}
-	for node := range len(g.entries) {
+	g.relateAll()
+	return g
+}
+
+// relateAll enters what entries say of themselves, and then of others.
+func (g *graph) relateAll() {
+	given := len(g.entries) // to which rows may add
+	for node := range given {
 		g.register(node)
-		g.publications[g.entries[node].Tag] = g.publications[g.entries[node].Tag] || g.entries[node].Desc == "PUBLICATION"
 	}
-	for node := range len(g.entries) {
-		g.link(node, g.findOwner(node))
+	for node := range given {
+		if owner := g.findOwner(node); owner != node {
+			g.owner[node] = owner
+		}
 	}
+	g.collectParts()
 	for node := range len(g.entries) {
 		g.relate(node)
 	}
-	return g
 }
 
 func (g *graph) add(e *dumparchive.Entry, archive int) int {
 	g.entries = append(g.entries, e)
 	g.archive = append(g.archive, archive)
 	g.owner = append(g.owner, none)
-	g.parts = append(g.parts, nil)
 	return len(g.entries) - 1
 }
 
-func (g *graph) link(node, owner int) {
-	if owner == none || owner == node {
-		return
+// collectParts lists what belongs to each node, in the order of the nodes, all in one piece
+// of memory.
+func (g *graph) collectParts() {
+	counts := make([]int, len(g.entries))
+	all := 0
+	for _, owner := range g.owner {
+		if owner != none {
+			counts[owner]++
+			all++
+		}
 	}
-	g.owner[node] = owner
-	g.parts[owner] = append(g.parts[owner], node)
+	room := make([]int, all)
+	g.parts = make([][]int, len(g.entries))
+	for node, count := range counts {
+		g.parts[node], room = room[:0:count], room[count:]
+	}
+	for node, owner := range g.owner {
+		if owner != none {
+			g.parts[owner] = append(g.parts[owner], node)
+		}
+	}
 }
 
 // isRelation reports whether a kind of entry defines something with a name of its own
@@ -116,29 +148,56 @@ func (g *graph) register(node int) {
 		g.schemas[e.Tag] = node
 	case desc == "SERVER":
 		g.servers[e.Tag] = node
-	case desc == "INDEX":
-		g.indexes[full] = node
-	case desc == "CONSTRAINT":
-		if constraint, ok := nameAfter(e.Defn, e.Namespace, "CONSTRAINT"); ok {
-			g.indexes[name{e.Namespace, constraint.name}] = node
-		}
 	case desc == "EXTENSION":
 		if schema, ok := nameAfter(e.Defn, "", "SCHEMA"); ok {
 			g.extensions[schema.name] = append(g.extensions[schema.name], node)
 		}
+	case desc == "PUBLICATION":
+		g.publications[e.Tag] = true
 	case desc == "CAST", desc == "TRANSFORM":
 		g.casts = append(g.casts, node)
 	case desc == "BLOB", desc == "BLOBS", desc == "BLOB METADATA":
 		g.large = true
 	}
-	if e.Namespace != "" && isNamed(e.Desc) {
-		bare, _, _ := strings.Cut(e.Tag, "(")
-		if !strings.HasSuffix(e.Tag, ")") {
-			bare = e.Tag
+}
+
+// index returns the node of an index, or of a constraint that is one. Most archives are
+// never asked for any.
+func (g *graph) index(full name) int {
+	if g.indexes == nil {
+		g.indexes = map[name]int{}
+		for node, e := range g.entries {
+			switch e.Desc {
+			case "INDEX":
+				g.indexes[name{e.Namespace, e.Tag}] = node
+			case "CONSTRAINT":
+				if constraint, ok := nameAfter(e.Defn, e.Namespace, "CONSTRAINT"); ok {
+					g.indexes[name{e.Namespace, constraint.name}] = node
+				}
+			}
 		}
-		full.name = bare
-		g.byName[full] = append(g.byName[full], node)
 	}
+	return lookup(g.indexes, full)
+}
+
+// called returns the nodes that SQL names so, which only that of some archives is searched
+// for.
+func (g *graph) called(full name) []int {
+	if g.byName == nil {
+		g.byName = map[name][]int{}
+		for node, e := range g.entries {
+			if e.Namespace == "" || g.archive[node] == none || !isNamed(e.Desc) {
+				continue
+			}
+			bare, _, _ := strings.Cut(e.Tag, "(")
+			if !strings.HasSuffix(e.Tag, ")") {
+				bare = e.Tag
+			}
+			key := name{e.Namespace, bare}
+			g.byName[key] = append(g.byName[key], node)
+		}
+	}
+	return g.byName[full]
 }
 
 // isNamed reports whether SQL may name what a kind of entry defines with its schema.

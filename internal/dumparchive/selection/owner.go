@@ -22,9 +22,9 @@ func (g *graph) findOwner(node int) int {
 		if node := g.relation(name{e.Namespace, e.Tag}); node != none {
 			return node
 		}
-		return lookup(g.indexes, name{e.Namespace, e.Tag})
+		return g.index(name{e.Namespace, e.Tag})
 	case "INDEX ATTACH":
-		return lookup(g.indexes, name{e.Namespace, e.Tag})
+		return g.index(name{e.Namespace, e.Tag})
 	case "SHELL TYPE":
 		return lookup(g.types, name{e.Namespace, e.Tag})
 	case "USER MAPPING":
@@ -124,7 +124,7 @@ func (g *graph) relate(node int) {
 		}
 	case "INDEX ATTACH":
 		parent, ok := nameAfter(e.Defn, e.Namespace, "INDEX")
-		if on := lookup(g.indexes, parent); ok && on != none && g.owner[node] != none {
+		if on := g.index(parent); ok && on != none && g.owner[node] != none {
 			g.attached[g.owner[node]] = on
 		}
 	case "FK CONSTRAINT":

@@ -10,7 +10,7 @@ import (
 // followText takes in what SQL names, for an archive that lacks the dependencies.
 func (w *walk) followText(sql string) {
 	qualifiedNames(sql, func(full name) {
-		nodes := w.g.byName[full]
+		nodes := w.g.called(full)
 		for _, node := range nodes {
 			w.need(node)
 		}

@@ -124,29 +124,32 @@ func (t token) is(keyword string) bool {
 // given keywords, and maybe ONLY.
 func nameAfter(sql, schema string, keywords ...string) (name, bool) {
 	found := false
-	var parts []token
+	var first token // of a name with a schema
+	parts := 0
 	for t := range tokens(sql) {
 		switch {
 		case !found:
 			found = slices.ContainsFunc(keywords, t.is)
-		case len(parts) == 0 && t.is("ONLY"):
-		case len(parts) == 0 && t.isName(), len(parts) == 1 && t.is("."):
-			parts = append(parts, t)
-			continue
-		case len(parts) == 2 && t.isName():
-			return name{parts[0].text, t.text}, true
+		case parts == 0 && t.is("ONLY"):
+		case parts == 0 && t.isName():
+			first, parts = t, 1
+		case parts == 1 && t.is("."):
+			parts = 2
+		case parts == 2 && t.isName():
+			return name{first.text, t.text}, true
 		default:
-			return onlyName(parts, schema)
+			return name{schema, first.text}.unless(parts == 0)
 		}
 	}
-	return onlyName(parts, schema)
+	return name{schema, first.text}.unless(parts == 0)
 }
 
-func onlyName(parts []token, schema string) (name, bool) {
-	if len(parts) == 0 {
+// unless returns a name, or that there is none.
+func (n name) unless(none bool) (name, bool) {
+	if none {
 		return name{}, false
 	}
-	return name{schema, parts[0].text}, true
+	return n, true
 }
 
 // nameAfterLast is nameAfter for the last of a keyword.

@@ -48,7 +48,7 @@ func (w *walk) lacksOther(node int) bool {
 		return ok && w.isLeftOut(node, &w.detached, g.relation(parent) != none, Object{Kind: "TABLE", Schema: parent.schema, Name: parent.name})
 	case "INDEX ATTACH":
 		parent, ok := nameAfter(e.Defn, e.Namespace, "INDEX")
-		return ok && w.isLeftOut(node, new([]int), lookup(g.indexes, parent) != none, Object{Kind: "INDEX", Schema: parent.schema, Name: parent.name})
+		return ok && w.isLeftOut(node, new([]int), g.index(parent) != none, Object{Kind: "INDEX", Schema: parent.schema, Name: parent.name})
 	case "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA":
 		name := publication(e)
 		return w.isLeftOut(node, &w.memberships, g.publications[name], Object{Kind: "PUBLICATION", Name: name})
