@@ -83,7 +83,7 @@ func (e *Exporter) Ping(ctx context.Context) error {
 func (e *Exporter) Precheck(ctx context.Context) error {
 	s, err := e.inspect(ctx)
 	if err == nil && e.options.DataOnly {
-		e.asReplica, err = e.replicaSettings(ctx, s)
+		err = e.loadAsReplica(ctx, s)
 	}
 	if err == nil {
 		e.server = s
