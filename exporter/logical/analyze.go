@@ -81,7 +81,7 @@ func (r *restorer) analyzeRestored(ctx context.Context, database string, a *arch
 
 func (r *restorer) analyzeTables(ctx context.Context, database string, jobs int, script *sqlscript.Script, t *restoredTables) error {
 	var tables []string
-	err := r.server.WithSessionIn(ctx, database, script, func(session *server.Session) (err error) {
+	err := r.server.WithoutEventTriggers().WithSessionIn(ctx, database, script, func(session *server.Session) (err error) {
 		tables, err = r.listTables(ctx, session.Conn(), t)
 		return err
 	})
@@ -115,7 +115,7 @@ func (r *restorer) analyzeTables(ctx context.Context, database string, jobs int,
 // analyzeQueue analyzes tables in one session, also past the failure of one. err is one of
 // the session.
 func (r *restorer) analyzeQueue(ctx context.Context, database string, script *sqlscript.Script, queue <-chan string) (failed []error, err error) {
-	err = r.server.WithSessionIn(ctx, database, script, func(session *server.Session) error {
+	err = r.server.WithoutEventTriggers().WithSessionIn(ctx, database, script, func(session *server.Session) error {
 		for table := range queue {
 			err := session.Run(ctx, sqlscript.Statement{SQL: "ANALYZE " + table})
 			if err != nil && (session.Lost() || ctx.Err() != nil) {
