@@ -121,7 +121,7 @@ func TestParameterGrants(t *testing.T) {
 		return snapshot, backup, p.Restore("@dst", snapshot)
 	}
 	_, backup, restore := both()
-	failed(t, restore, "temporary file size exceeds temp_file_limit")
+	failed(t, restore, "temporary file size exceeds")
 	for _, r := range []harness.Result{backup, restore} {
 		if !strings.Contains(r.Output(), warning) || !strings.Contains(r.Output(), "ignore_checksum_failure=on") || !strings.Contains(r.Output(), "temp_file_limit=0") {
 			t.Errorf("no warning:\n%s", r.Output())
@@ -144,5 +144,5 @@ func TestParameterGrants(t *testing.T) {
 	// Less than the right to set it in a session does not count.
 	dst.Exec(t, "postgres", "REVOKE SET ON PARAMETER temp_file_limit FROM tuners; GRANT ALTER SYSTEM ON PARAMETER temp_file_limit TO tuners")
 	dst.Exec(t, "postgres", "DROP DATABASE shop")
-	failed(t, p.Restore("@dst", snapshot), "temporary file size exceeds temp_file_limit")
+	failed(t, p.Restore("@dst", snapshot), "temporary file size exceeds")
 }
