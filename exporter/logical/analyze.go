@@ -81,7 +81,7 @@ func (r *restorer) analyzeRestored(ctx context.Context, database string, a *arch
 
 func analyzeTables(ctx context.Context, s *server.Server, database string, jobs int, script *sqlscript.Script, t *restoredTables) error {
 	var tables []string
-	err := s.WithSessionIn(ctx, database, script, func(session *server.Session) (err error) {
+	err := s.WithoutEventTriggers().WithSessionIn(ctx, database, script, func(session *server.Session) (err error) {
 		tables, err = listTables(ctx, session.Conn(), s.Major, t)
 		return err
 	})
@@ -115,7 +115,7 @@ func analyzeTables(ctx context.Context, s *server.Server, database string, jobs 
 // analyzeQueue analyzes tables in one session, also past the failure of one. err is one of
 // the session.
 func analyzeQueue(ctx context.Context, s *server.Server, database string, script *sqlscript.Script, queue <-chan string) (failed []error, err error) {
-	err = s.WithSessionIn(ctx, database, script, func(session *server.Session) error {
+	err = s.WithoutEventTriggers().WithSessionIn(ctx, database, script, func(session *server.Session) error {
 		for table := range queue {
 			err := session.Run(ctx, sqlscript.Statement{SQL: "ANALYZE " + table})
 			if err != nil && (session.Lost() || ctx.Err() != nil) {

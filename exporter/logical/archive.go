@@ -119,11 +119,17 @@ func (a *archive) newerThan(major int) bool {
 // list is the file for --use-list that has the chosen entries which keep is true of; empty is
 // true if there are none.
 func (a *archive) list(keep func(*dumparchive.Entry) bool) (list string, empty bool) {
-	var lines strings.Builder
+	var lines, last strings.Builder
 	for n := range a.toc.Entries {
-		if e := &a.toc.Entries[n]; (a.chosen == nil || a.chosen[e.DumpID]) && keep(e) {
-			fmt.Fprintf(&lines, "%d;\n", e.DumpID)
+		e := &a.toc.Entries[n]
+		to := &lines
+		if ofEventTrigger(e) {
+			to = &last
+		}
+		if (a.chosen == nil || a.chosen[e.DumpID]) && keep(e) {
+			fmt.Fprintf(to, "%d;\n", e.DumpID)
 		}
 	}
-	return lines.String(), lines.Len() == 0
+	list = lines.String() + last.String()
+	return list, list == ""
 }

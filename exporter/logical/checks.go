@@ -25,6 +25,7 @@ type arrivals struct {
 	directories     map[string]bool        // paths of the directories that arrived
 	pathGiven       bool                   // plakar was asked for a path, and not for a whole snapshot
 	dropped         []string               // databases whose files are empty
+	empty           []string               // paths of these files, or of the directories that they are in
 	globalsArrived  bool
 	manifestArrived bool
 	planned         []manifest.File // from the manifest

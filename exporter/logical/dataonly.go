@@ -19,6 +19,15 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/sqlscript"
 )
 
+// loadAsReplica makes the sessions that follow those of a restore of rows only: none of ours fires an event
+// trigger either, if the role may have that.
+func (r *restorer) loadAsReplica(ctx context.Context, s *server.Server) (err error) {
+	if r.asReplica, err = replicaSettings(ctx, s); err == nil {
+		s.Info = s.Info.WithoutEventTriggers()
+	}
+	return err
+}
+
 // replicaSettings are the settings with which no trigger fires and no foreign key is
 // checked, but for those that are made to: nil if the role may not set them. The tools are
 // given them when they connect, and so it is tried.

@@ -6,31 +6,58 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 )
 
 // passOverDropped returns nil in place of the content of an empty dump, or part of one:
 // its database was dropped during the backup. There is nothing to restore, and nothing
-// is missing.
+// is missing. If only some parts of one are empty, their content is.
 func (e *Exporter) passOverDropped(kind kind, database, pathname string, content io.Reader) (io.Reader, error) {
 	if kind != dump && kind != dumpPart {
 		return content, nil
 	}
+	directory := pathname
+	if kind == dumpPart {
+		part, _ := recordname.ParsePart(pathname)
+		directory = part.Directory
+	}
 	first := make([]byte, 1)
-	switch _, err := io.ReadFull(content, first); {
-	case err == nil:
-		return io.MultiReader(bytes.NewReader(first), content), nil
-	case !errors.Is(err, io.EOF):
+	_, err := io.ReadFull(content, first)
+	empty := errors.Is(err, io.EOF)
+	switch {
+	case err != nil && !empty:
 		return nil, fmt.Errorf("%s: %w", pathname, err)
+	case !empty && slices.Contains(e.empty, directory), empty && kind == dumpPart && e.isParted(directory):
+		return nil, fmt.Errorf("%s: some files of this database are empty and others are not: the dump is damaged, or was not finished", pathname)
+	case !empty:
+		return io.MultiReader(bytes.NewReader(first), content), nil
 	}
-	if e.arrived[database] == "" {
-		slog.Warn(fmt.Sprintf("database %q was dropped during the backup: the snapshot holds nothing of it, it is passed over", database))
+	if !slices.Contains(e.empty, directory) {
+		e.empty = append(e.empty, directory)
+		slog.Warn(fmt.Sprintf("%s was dropped during the backup: the snapshot holds nothing of it, it is passed over", emptyDatabase(database, directory)))
 	}
-	e.arrived[database] = pathname
-	if p, ok := recordname.ParsePart(pathname); ok {
-		e.arrived[database] = p.Directory
-	}
+	e.arrived[database] = directory
 	e.dropped = append(e.dropped, database)
 	return nil, nil
+}
+
+// emptyDatabase names a database whose files are empty: plakar leaves out the directory that would tell
+// its name where it was asked for what is in it.
+func emptyDatabase(database, directory string) string {
+	if database == "" {
+		return "the database of " + directory
+	}
+	return fmt.Sprintf("database %q", database)
+}
+
+// isParted reports whether parts from the directory came that hold something.
+func (a *arrivals) isParted(directory string) bool {
+	for _, d := range a.parted {
+		if d.path == directory {
+			return true
+		}
+	}
+	return false
 }

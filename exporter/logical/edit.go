@@ -27,6 +27,9 @@ func (r *restorer) adaptTo(ctx context.Context, database string, plan target.Pla
 	if err != nil {
 		return err
 	}
+	if plan.Clean && withoutDropsOfAttached(a) {
+		changed = true
+	}
 	if withPath || changed {
 		return a.rewrite(r.files)
 	}

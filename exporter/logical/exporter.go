@@ -86,7 +86,7 @@ func (e *Exporter) Ping(ctx context.Context) error {
 func (e *Exporter) Precheck(ctx context.Context) error {
 	s, err := e.inspect(ctx)
 	if err == nil && e.options.DataOnly {
-		e.asReplica, err = replicaSettings(ctx, s)
+		err = e.loadAsReplica(ctx, s)
 	}
 	if err == nil {
 		e.server = s

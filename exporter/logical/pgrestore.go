@@ -98,9 +98,9 @@ func (r *runner) explain(err error, a *archive, log *restoreLog) error {
 	return err
 }
 
-// isSelection reports whether not all entries of an archive are restored.
+// isSelection reports whether not all entries of an archive are restored, or in another order.
 func (r *runner) isSelection(a *archive) bool {
-	return a.chosen != nil || a.toc.Find(dumparchive.StatisticsData) != nil && !r.takes(dumparchive.StatisticsData)
+	return a.chosen != nil || a.eventTriggersLast() || a.toc.Find(dumparchive.StatisticsData) != nil && !r.takes(dumparchive.StatisticsData)
 }
 
 // takes reports whether the server understands entries of a kind at all.

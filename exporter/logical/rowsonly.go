@@ -26,11 +26,10 @@ func (e *Exporter) noteRowsOnly(ctx context.Context, a *archive) error {
 	}
 	slog.Info("the backup had data_only: its rows are restored as data_only=true says, into tables that are there")
 	e.tasks.wait() // earlier dumps, without rows, are restored by these options
-	asReplica, err := replicaSettings(ctx, e.server)
-	if err != nil {
+	if err := e.loadAsReplica(ctx, e.server); err != nil {
 		return err
 	}
-	e.options.DataOnly, e.asReplica = true, asReplica
+	e.options.DataOnly = true
 	return nil
 }
 

@@ -48,7 +48,7 @@ func inspect(ctx context.Context, info conninfo.Info) (*server, error) {
 		return nil, err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	s := &server{info: pinned, database: conn.Config().Database}
+	s := &server{info: pinned.WithoutEventTriggers(), database: conn.Config().Database}
 	err = conn.QueryRow(ctx, `
 		SELECT pg_catalog.current_setting('server_version_num')::int,
 		       pg_catalog.current_setting('server_version'),

@@ -39,6 +39,7 @@ type snapshotSession struct {
 	open     func(context.Context) (*pgx.Conn, error)
 
 	left atomic.Int64 // parts that have not ended
+	read atomic.Bool  // something of some part
 
 	mutex    *semaphore.Weighted // held while the fields below are in use, see lock
 	conn     *pgx.Conn

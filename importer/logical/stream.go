@@ -133,6 +133,9 @@ func (s *dumpStream) Read(p []byte) (int, error) {
 	}
 	if n > 0 {
 		s.begun.Store(true)
+		if s.snapshot != nil {
+			s.snapshot.read.Store(true)
+		}
 	}
 	if err != nil {
 		s.end = s.result(err)
@@ -152,7 +155,7 @@ func (s *dumpStream) result(err error) error {
 		}
 		return fmt.Errorf("%s: %w", s.label, err)
 	}
-	if !s.begun.Load() && s.isDropped != nil && s.ctx.Err() == nil && s.isDropped(s.ctx) {
+	if !s.hasContent() && s.isDropped != nil && s.ctx.Err() == nil && s.isDropped(s.ctx) {
 		return io.EOF
 	}
 	err = fmt.Errorf("%s: %w", s.label, err)
@@ -160,6 +163,12 @@ func (s *dumpStream) result(err error) error {
 		err = s.snapshot.addWaiters(s.ctx, err)
 	}
 	return err
+}
+
+// hasContent reports whether something was read, of this part of a dump or of another one: then
+// a database that is gone leaves a dump that is not complete, and not one of nothing.
+func (s *dumpStream) hasContent() bool {
+	return s.begun.Load() || s.snapshot != nil && s.snapshot.read.Load()
 }
 
 // Close implements io.Closer: it stops the process and waits for it.

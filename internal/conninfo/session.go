@@ -46,6 +46,16 @@ func (i Info) WithSettings(values map[string]string) Info {
 	return i
 }
 
+// WithoutEventTriggers returns i for sessions and tools that fire no event triggers, if the role may have that:
+// those of logins would be for each of our connections. It is for an Info that Dial returned.
+func (i Info) WithoutEventTriggers() Info {
+	const name = "event_triggers"
+	if i.facts == nil || !slices.ContainsFunc(i.facts.pinned, func(s settings.Setting) bool { return s.Name == name }) {
+		return i
+	}
+	return i.WithSettings(map[string]string{name: "off"})
+}
+
 // pinned are the settings of ours for a session; the user's own ones are not among them.
 func (i Info) pinned() []settings.Setting {
 	list := settings.Base()

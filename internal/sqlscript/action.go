@@ -161,9 +161,20 @@ func (a *Action) alter(r *reader) {
 		}
 	case r.keyword("OWNER") && r.keyword("TO"):
 		a.Roles = r.names()
+	case a.Class == Role && (r.peek().is("ADD") || r.peek().is("DROP")) && r.ahead(1).is("USER"):
+		a.members(r)
 	default:
 		a.owner(r)
 	}
+}
+
+// members reads ALTER GROUP ... ADD USER and DROP USER, an old way to grant and to revoke.
+func (a *Action) members(r *reader) {
+	if a.Verb, a.Class = Grant, Membership; r.peek().is("DROP") {
+		a.Verb = Revoke
+	}
+	r.pos += 2
+	a.Roles = r.names()
 }
 
 // owner finds OWNER TO behind the name of any other object.

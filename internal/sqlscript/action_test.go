@@ -67,14 +67,44 @@ func TestRead(t *testing.T) {
 		`CREATE POLICY p ON s.t FOR SELECT TO me, you USING (a TO b)`:                                        {Verb: Create, Roles: names("me", "you")},
 		`CREATE POLICY p ON s.t USING (true)`:                                                                {Verb: Create},
 		`ALTER DEFAULT PRIVILEGES FOR ROLE me IN SCHEMA s REVOKE GRANT OPTION FOR SELECT ON TABLES FROM you`: {Verb: Alter, Roles: names("me", "you")},
-		`DO 'BEGIN END'`:             {},
-		`DROP ROLE me`:               {},
-		`GRANT`:                      {Verb: Grant, Class: Membership},
-		`ALTER ROLE`:                 {Verb: Alter, Class: Role, Names: []Name{{}}},
-		`ALTER ROLE "x" IN DATABASE`: {Verb: Alter, Class: Role, Names: names("x")},
+		`ALTER GROUP g ADD USER "Me", you`:                                                                   {Verb: Grant, Class: Membership, Names: names("g"), Roles: names("Me", "you")},
+		`alter group g drop user me`:                                                                         {Verb: Revoke, Class: Membership, Names: names("g"), Roles: names("me")},
+		`DO 'BEGIN END'`:                                                                                     {},
+		`DROP ROLE me`:                                                                                       {},
+		`GRANT`:                                                                                              {Verb: Grant, Class: Membership},
+		`ALTER ROLE`:                                                                                         {Verb: Alter, Class: Role, Names: []Name{{}}},
+		`ALTER ROLE "x" IN DATABASE`:                                                                         {Verb: Alter, Class: Role, Names: names("x")},
 	} {
 		got := one(t, sql).Read()
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Action{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: -want +got\n%s", sql, diff)
+		}
+	}
+}
+
+// What a role gets or gives when it is created are statements of their own.
+func TestSplitMembers(t *testing.T) {
+	for sql, want := range map[string][]string{
+		`CREATE ROLE x LOGIN`:                     {`CREATE ROLE x LOGIN`},
+		`CREATE USER MAPPING FOR user SERVER s`:   {`CREATE USER MAPPING FOR user SERVER s`},
+		`ALTER ROLE x IN DATABASE y SET z TO 'w'`: {`ALTER ROLE x IN DATABASE y SET z TO 'w'`},
+		`GRANT x TO y`:                            {`GRANT x TO y`},
+		`create user "A b" in role y, "Z" Password 'role z' in group "IN" admin CURRENT_USER`: {
+			`create user "A b"  Password 'role z'  `, `GRANT y, "Z" TO "A b"`, `GRANT "IN" TO "A b"`, `GRANT "A b" TO CURRENT_USER WITH ADMIN OPTION`,
+		},
+		"CREATE GROUP U&\"!0041\" UESCAPE '!' WITH -- in role q\nUSER a /* , z */, b\nROLE c SUPERUSER": {
+			"CREATE GROUP U&\"!0041\" UESCAPE '!' WITH -- in role q\n\n SUPERUSER", "GRANT U&\"!0041\" UESCAPE '!' TO a /* , z */, b", "GRANT U&\"!0041\" UESCAPE '!' TO c",
+		},
+		`CREATE ROLE admin ROLE role, admin`: {`CREATE ROLE admin `, `GRANT admin TO role, admin`},
+		`CREATE ROLE x IN ROLE`:              {`CREATE ROLE x IN ROLE`},
+		`CREATE ROLE x IN ROLE , y`:          {`CREATE ROLE x IN ROLE , y`},
+		`CREATE ROLE`:                        {`CREATE ROLE`},
+	} {
+		var got []string
+		for _, s := range one(t, sql).SplitMembers() {
+			got = append(got, s.SQL)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: -want +got\n%s", sql, diff)
 		}
 	}

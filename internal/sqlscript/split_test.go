@@ -146,6 +146,7 @@ func FuzzParse(f *testing.F) {
 			}
 			s.Subject()
 			s.WithoutPowers()
+			s.SplitMembers()
 			s.WithoutGrantor()
 			s.ForDatabase(`"x"`)
 		}

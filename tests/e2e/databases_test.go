@@ -105,49 +105,73 @@ func TestDatabaseWithoutConnections(t *testing.T) {
 	failed(t, result, `database "closed" is not currently accepting connections`)
 }
 
-// A database that is dropped between the list and its dump has an empty file, as a
-// restore notices. One that was renamed is missing, which fails.
+// toolsWith makes a directory of client tools, of which one runs SQL on the server before it does its work
+// with arguments that the pattern of a shell matches.
+func toolsWith(t *testing.T, s *harness.Server, name, pattern, sql string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, tool := range []string{"pg_dump", "pg_dumpall"} {
+		if tool != name {
+			must(t, os.Symlink(s.ClientTool(tool), filepath.Join(dir, tool)))
+		}
+	}
+	script := "#!/bin/sh\ncase \"$*\" in " + pattern + ") " + s.Tool("psql") + " -qX '" + s.URL("postgres") + "' -c '" + sql + "' >&2;; esac\nexec " + s.ClientTool(name) + " \"$@\"\n"
+	must(t, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700)) //nolint:gosec // a program
+	return "pg_bin_dir=" + dir
+}
+
+// A database that is dropped between the list and its dump has empty files, as a restore notices.
+// One that was renamed is missing, and one that was dropped in the middle has half of a dump: both fail.
 func TestDatabaseDroppedMeanwhile(t *testing.T) {
 	t.Parallel()
 	src, dst := harness.Start(t), harness.Start(t)
 	p := harness.NewPlakar(t)
-	for _, db := range []string{"gone", "shop"} {
+	create := func(db string) {
 		src.Exec(t, "postgres", "CREATE DATABASE "+db)
 		src.Exec(t, db, "CREATE TABLE t (x int); INSERT INTO t VALUES (1)")
 	}
+	create("shop")
+	create("gone")
+	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption(), "recreate=true")
 	// The tools are looked for when the databases have been listed.
-	tools := func(sql string) string {
-		dir := t.TempDir()
-		for _, tool := range []string{"pg_dump", "pg_dumpall"} {
-			must(t, os.Symlink(src.ClientTool(tool), filepath.Join(dir, tool)))
-		}
-		must(t, os.Remove(filepath.Join(dir, "pg_dump")))
-		script := "#!/bin/sh\n[ \"$1\" != --version ] || " + src.Tool("psql") + " -qX '" + src.URL("postgres") + "' -c '" + sql + "' >&2\nexec " + src.ClientTool("pg_dump") + " \"$@\"\n"
-		must(t, os.WriteFile(filepath.Join(dir, "pg_dump"), []byte(script), 0o700)) //nolint:gosec // a program
-		return "pg_bin_dir=" + dir
-	}
-	p.SourceAdd("renaming", src.URL(""), tools("ALTER DATABASE gone RENAME TO moved"))
+	p.SourceAdd("renaming", src.URL(""), toolsWith(t, src, "pg_dump", "--version", "ALTER DATABASE gone RENAME TO moved"))
 	_, result := p.Backup("@renaming")
 	failed(t, result, `database "gone"`, "does not exist")
 	src.Exec(t, "postgres", "ALTER DATABASE moved RENAME TO gone")
 
-	p.SourceAdd("dropping", src.URL(""), tools("DROP DATABASE IF EXISTS gone"))
-	snapshot, result := p.Backup("@dropping")
-	ok(t, result)
-	warnedOf(t, p, snapshot, result, `database "gone" was dropped before its dump began`)
-	if content := p.Cat(snapshot, "/00001-gone.dump"); len(content) > 0 {
-		t.Errorf("its file holds %d bytes", len(content))
+	for name, c := range map[string]struct{ tools, file string }{
+		"listed":   {toolsWith(t, src, "pg_dump", "--version", "DROP DATABASE IF EXISTS gone"), "/00001-gone.dump"},
+		"measured": {toolsWith(t, src, "pg_dumpall", "*--globals-only*", "DROP DATABASE IF EXISTS gone"), "/00001-gone/3-post-data.dump"},
+	} {
+		p.SourceAdd(name, src.URL(""), c.tools, "jobs=1", "layout=tables", "table_size=1B")
+		snapshot, result := p.Backup("@" + name)
+		ok(t, result)
+		if want := `database "gone" was dropped before its dump began`; name == "listed" {
+			warnedOf(t, p, snapshot, result, want)
+		} else if !strings.Contains(result.Message(), want) { // manifest.json was complete
+			t.Errorf("%s: the backup does not say it:\n%s", name, result.Output())
+		}
+		if content := p.Cat(snapshot, c.file); len(content) > 0 {
+			t.Errorf("%s: its file holds %d bytes", name, len(content))
+		}
+		result = p.Restore("@dst", snapshot)
+		ok(t, result)
+		if !strings.Contains(result.Message(), `database "gone" was dropped during the backup`) {
+			t.Errorf("%s: the restore does not say it:\n%s", name, result.Output())
+		}
+		if names := dst.Databases(t); slices.Contains(names, "gone") || !slices.Contains(names, "shop") {
+			t.Errorf("%s: the databases are %q", name, names)
+		}
+		query(t, dst, "shop", countT, "1")
+		create("gone")
 	}
-	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
-	result = p.Restore("@dst", snapshot)
-	ok(t, result)
-	if !strings.Contains(result.Message(), `database "gone" was dropped during the backup`) {
-		t.Errorf("the restore does not say it:\n%s", result.Output())
+
+	p.SourceAdd("middle", src.URL(""), toolsWith(t, src, "pg_dump", "*gone*section=data*", "DROP DATABASE IF EXISTS gone WITH (FORCE)"), "jobs=1", "layout=tables", "table_size=1B")
+	snapshot, result := p.Backup("@middle")
+	failed(t, result, `database "gone"`)
+	if snapshot != "" {
+		t.Errorf("there is a snapshot of half a database: %q", p.Ls(snapshot))
 	}
-	if names := dst.Databases(t); slices.Contains(names, "gone") || !slices.Contains(names, "shop") {
-		t.Errorf("the databases are %q", names)
-	}
-	query(t, dst, "shop", countT, "1")
 }
 
 // All files of a dropped database's directory are empty.
@@ -181,6 +205,14 @@ func TestPartsOfDroppedDatabase(t *testing.T) {
 		t.Errorf("the databases are %q", names)
 	}
 	query(t, dst, "shop", countT, "1")
+
+	// Some of them alone are damage.
+	for _, part := range []string{"1-pre-data.dump", "2-data/public.t.dump", "3-post-data.dump"} {
+		file := filepath.Join(dir, "00001-gone", part)
+		write(t, file, string(p.Cat(snapshot, "/00001-gone/"+part)))
+		failed(t, p.Restore("@dst", p.MustBackup(dir)+":"+dir, "-o", "recreate=true"), "are empty and others are not")
+		write(t, file, "")
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -8,7 +8,7 @@ func TestExtensionTableAlone(t *testing.T) {
 	t.Parallel()
 	s := newSource(t)
 	for _, layout := range []string{"single", "tables"} {
-		s.plakar.SourceAdd(layout, s.server.URL("first"), "layout="+layout, s.server.BinDirOption())
+		s.plakar.SourceAdd(layout, s.server.URL("first"), "layout="+layout, "table_size=1B", s.server.BinDirOption())
 		s.snapshot = s.plakar.MustBackup("@" + layout)
 		dst, restore := s.destination(t)
 		dst.Exec(t, "postgres", "CREATE DATABASE first")

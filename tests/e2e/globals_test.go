@@ -148,60 +148,6 @@ CREATE ROLE crew`, 1)
 	query(t, dst, "postgres", countT, "1")
 }
 
-// A grantor that cannot be kept costs no membership.
-func TestGrantors(t *testing.T) {
-	t.Parallel()
-	harness.OwnToolsOnly(t, "pg_dumpall of 16 and later does not write who granted on an older server")
-	src := harness.Start(t, harness.Major(harness.Majors()[0]))
-	src.Exec(t, "postgres", "CREATE ROLE prov CREATEROLE; CREATE ROLE readers; CREATE ROLE bob; CREATE ROLE lead; CREATE ROLE zed")
-	if src.Major < 16 {
-		src.Exec(t, "postgres", "SET ROLE prov; GRANT readers TO bob")
-	}
-	// Two that give each other the right, in the wrong order of their names.
-	src.Exec(t, "postgres", "GRANT readers TO lead WITH ADMIN OPTION")
-	src.Exec(t, "postgres", "SET ROLE lead; GRANT readers TO zed")
-	p := harness.NewPlakar(t)
-	p.SourceAdd("mypg", src.URL("postgres"), src.BinDirOption())
-	snapshot := p.MustBackup("@mypg")
-	globals, dump := string(p.Cat(snapshot, "/00000-globals.sql")), string(p.Cat(snapshot, "/00001-postgres.dump"))
-	const grants = "SELECT string_agg(member::regrole || ' by ' || grantor::regrole, ', ' ORDER BY member::regrole::text) FROM pg_auth_members WHERE roleid = 'readers'::regrole"
-
-	dst := harness.Start(t, harness.Major(harness.Majors()[len(harness.Majors())-1]))
-	p.DestinationAdd("dst", dst.URL(""), dst.BinDirOption())
-	// The last one first, as a server may give them back.
-	if at := strings.Index(globals, "GRANT readers TO zed"); at >= 0 {
-		line, _, _ := strings.Cut(globals[at:], "\n")
-		globals = strings.Replace(strings.Replace(globals, line+"\n", "", 1), "GRANT readers TO", line+"\nGRANT readers TO", 1)
-	} else {
-		t.Fatalf("no such grant in\n%s", globals)
-	}
-	result := fromFiles(t, p, "@dst", map[string]string{"00000-globals.sql": globals, "00001-postgres.dump": dump})
-	ok(t, result)
-	switch {
-	case src.Major < 16 && dst.Major >= 16:
-		query(t, dst, "postgres", grants, "bob by postgres, lead by postgres, zed by lead")
-		if !strings.Contains(result.Output(), `not by \"prov\"`) && !strings.Contains(result.Output(), `not by "prov"`) {
-			t.Errorf("no warning:\n%s", result.Output())
-		}
-	case src.Major < 16:
-		query(t, dst, "postgres", grants, "bob by prov, lead by postgres, zed by lead")
-	default:
-		query(t, dst, "postgres", grants, "lead by postgres, zed by lead")
-	}
-
-	// A target whose first superuser has another name.
-	other := harness.Start(t)
-	other.Exec(t, "postgres", "CREATE ROLE admin SUPERUSER LOGIN PASSWORD 'mine'")
-	p.DestinationAdd("other", other.URLFor("admin", "mine", ""), other.BinDirOption())
-	globals = strings.ReplaceAll(globals, "GRANTED BY "+harness.Superuser, "GRANTED BY somebody")
-	result = fromFiles(t, p, "@other", map[string]string{"00000-globals.sql": globals, "00001-postgres.dump": dump})
-	ok(t, result)
-	query(t, other, "postgres", "SELECT count(*) > 0 FROM pg_auth_members WHERE roleid = 'readers'::regrole AND member = 'lead'::regrole", "t")
-	if !strings.Contains(result.Output(), "somebody") {
-		t.Errorf("no warning:\n%s", result.Output())
-	}
-}
-
 // What the scripts write under standard_conforming_strings = off, or in another encoding,
 // means here what it meant there.
 func TestScriptsOfAnotherKind(t *testing.T) {

@@ -231,6 +231,7 @@ func settled(t *testing.T, s *harness.Server) string {
 		SET DateStyle = 'ISO, MDY'; SET IntervalStyle = postgres; SET extra_float_digits = 3; SET bytea_output = hex; SET timezone = 'UTC';
 		SET lc_monetary = 'C'; SET quote_all_identifiers = off; SET transaction_isolation = 'read committed'`
 	conn := s.ConnectWith(t, "shop", "-c statement_timeout=0 -c idle_session_timeout=0 -c exit_on_error=off")
+	defer func() { _ = conn.Close(t.Context()) }()
 	results, err := conn.PgConn().Exec(t.Context(), known+"; SELECT t::text FROM t ORDER BY id; SELECT pg_get_viewdef('v'::regclass); SELECT count(*)::text FROM child; SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'stamp'").ReadAll()
 	if err != nil {
 		t.Fatal(err)

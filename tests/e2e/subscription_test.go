@@ -24,7 +24,7 @@ func TestCleanSubscription(t *testing.T) {
 		return s.server.QueryText(t, "first", "SELECT string_agg(srsubstate::text, '' ORDER BY srrelid::regclass::text) FROM pg_subscription_rel") == "dr"
 	})
 	for _, layout := range []string{"single", "tables"} {
-		s.plakar.SourceAdd(layout, s.server.URL("first"), "layout="+layout, s.server.BinDirOption())
+		s.plakar.SourceAdd(layout, s.server.URL("first"), "layout="+layout, "table_size=1B", s.server.BinDirOption())
 		s.snapshot = s.plakar.MustBackup("@" + layout)
 		dst, restore := s.destination(t)
 		ok(t, restore("", "schema_only=true"))

@@ -62,11 +62,15 @@ func Read(content io.Reader, o Options) (*Globals, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the globals (roles and tablespaces) are not what pg_dumpall writes, nothing of them was restored: %w", err)
 	}
-	g := &Globals{options: o, script: parsed, done: make([]bool, len(parsed.Statements)), needed: NewNeeds()}
-	for _, s := range parsed.Statements {
-		action := s.Read()
-		g.done[len(g.actions)] = o.NoTablespaces && action.Class == sqlscript.Tablespace
-		g.actions = append(g.actions, action)
+	g := &Globals{options: o, script: parsed, needed: NewNeeds()}
+	g.script.Statements = nil
+	for _, statement := range parsed.Statements {
+		// Members that come with a new role are for the same rules as others.
+		for _, s := range statement.SplitMembers() {
+			action := s.Read()
+			g.script.Statements, g.actions = append(g.script.Statements, s), append(g.actions, action)
+			g.done = append(g.done, o.NoTablespaces && action.Class == sqlscript.Tablespace)
+		}
 	}
 	return g, nil
 }

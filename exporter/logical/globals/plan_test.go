@@ -140,6 +140,33 @@ func TestReduceCreate(t *testing.T) {
 	}
 }
 
+// Nor does a role come by a membership, or another role by one in it, that was not asked for.
+func TestMembersOfCreate(t *testing.T) {
+	const script = "CREATE ROLE boss; CREATE ROLE x LOGIN IN ROLE boss, pg_write_server_files ROLE old ADMIN y; CREATE ROLE y IN ROLE x; ALTER GROUP x ADD USER old;"
+	for _, c := range []struct {
+		o      Options
+		needed []string
+		want   []string
+	}{
+		{Options{}, nil, []string{"CREATE ROLE boss", "CREATE ROLE x LOGIN   ", "GRANT boss, pg_write_server_files TO x", "GRANT x TO old", "GRANT x TO y WITH ADMIN OPTION", "CREATE ROLE y ", "GRANT x TO y", "ALTER GROUP x ADD USER old"}},
+		{Options{Missing: true}, nil, []string{"CREATE ROLE boss", "CREATE ROLE x LOGIN   ", "GRANT boss, pg_write_server_files TO x", "GRANT x TO y WITH ADMIN OPTION", "CREATE ROLE y ", "GRANT x TO y"}},
+		{Options{Missing: true, Selected: true}, []string{"x", "old"}, []string{"CREATE ROLE x LOGIN   "}},
+		{Options{Missing: true, Selected: true}, []string{"x", "y", "boss"}, []string{"CREATE ROLE boss", "CREATE ROLE x LOGIN   ", "GRANT x TO y WITH ADMIN OPTION", "CREATE ROLE y ", "GRANT x TO y"}},
+	} {
+		g, err := Read(strings.NewReader(script+scriptEnd+"\n"), c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.there = &Needs{Roles: map[string]bool{"old": true}}
+		for _, name := range c.needed {
+			g.needed.Roles[name] = true
+		}
+		if diff := cmp.Diff(c.want, texts(g.chooseLocked([]string{"me"}))); diff != "" {
+			t.Errorf("%+v, %q: -want +got\n%s", c.o, c.needed, diff)
+		}
+	}
+}
+
 func TestRead(t *testing.T) {
 	for content, want := range map[string]string{
 		"":                                      "their end is missing",

@@ -52,6 +52,13 @@ func Inspect(ctx context.Context, info conninfo.Info) (*Server, error) {
 	return s, nil
 }
 
+// WithoutEventTriggers returns the server for sessions that fire none, if the role may have that.
+func (s *Server) WithoutEventTriggers() *Server {
+	quiet := *s
+	quiet.Info = quiet.Info.WithoutEventTriggers()
+	return &quiet
+}
+
 // With connects to the database, "" for the one that others are created from, calls do
 // and closes the connection.
 func (s *Server) With(ctx context.Context, database string, do func(*pgx.Conn) error) error {
