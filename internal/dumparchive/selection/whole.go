@@ -69,6 +69,14 @@ func (w *walk) isLeftOut(node int, among *[]int, isDefined bool, needs Object) b
 // hasRows reports whether the archives have rows of a table or of its partitions. They have an
 // entry for those of an empty one as well.
 func (g *graph) hasRows(table int) bool {
-	return slices.ContainsFunc(g.parts[table], func(part int) bool { return g.entries[part].Desc == "TABLE DATA" }) ||
-		slices.ContainsFunc(g.partitions[table], g.hasRows)
+	seen := map[int]bool{table: true} // only a hostile archive makes a circle of partitions
+	for queue := []int{table}; len(queue) > 0; queue = queue[1:] {
+		if slices.ContainsFunc(g.parts[queue[0]], func(part int) bool { return g.entries[part].Desc == "TABLE DATA" }) {
+			return true
+		}
+		for _, partition := range g.partitions[queue[0]] {
+			queue = appendNew(queue, partition, seen)
+		}
+	}
+	return false
 }
