@@ -51,7 +51,6 @@ func (r *restorer) withoutDefaultPrivileges(ctx context.Context, database string
 		return false, fmt.Errorf("looking for default privileges: %w", err)
 	}
 	found.OfObjects = found.OfObjects && !r.options.DataOnly
-	found.OfLargeObjects = found.OfLargeObjects && len(oids) > 0
 	if (found.OfObjects || found.OfLargeObjects) && !found.Usable {
 		return false, errors.New("the database has default privileges, which would open what is restored, and taking them back needs the language plpgsql: nothing was restored\nhint: create plpgsql there, let this role use it, or set no_privileges=true")
 	}
@@ -62,7 +61,7 @@ func (r *restorer) withoutDefaultPrivileges(ctx context.Context, database string
 	return found.OfLargeObjects && resetLargeObjects(a, found.There) || changed, nil
 }
 
-// defaultPrivileges are those that a database has.
+// defaultPrivileges are those that a database has, and that count for the large objects of an archive.
 type defaultPrivileges struct {
 	OfObjects, OfLargeObjects bool
 	Usable                    bool     // plpgsql
@@ -79,6 +78,7 @@ func defaultPrivilegesIn(ctx context.Context, s *server.Server, database string,
 		found, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[defaultPrivileges])
 		return err
 	})
+	found.OfLargeObjects = found.OfLargeObjects && len(oids) > 0
 	return found, err
 }
 
