@@ -8,7 +8,7 @@
 // (finish.go).
 //
 // That of WAL: find the base backup (walbase.go), take its directory and write segments and
-// history files to pg_wal/plakar (walrestore.go, walwrite.go), and at the end choose the
+// history files to pg_wal/plakar (walrestore.go, walwrite.go, walcompare.go), and at the end choose the
 // timeline, prove that nothing is missing (walcoverage.go, walfinish.go), and set the
 // target (waltarget.go), which pg_waldump helps to find (waldump.go).
 //
