@@ -89,20 +89,20 @@ func (r *restore) makeMissing() error {
 		if err := r.mkdir(at); err != nil {
 			return err
 		}
-		r.filled = append(r.filled, filled{place: at, mode: r.ownMode()})
+		r.filled = append(r.filled, filled{place: at, mode: r.access().directory})
 	}
 	return nil
 }
 
-// ownMode is the mode of the directories that the server makes itself: it depends on that of the data directory.
-// Source: SetDataDirectoryCreatePerm in src/common/file_perm.c
-func (r *restore) ownMode() fs.FileMode {
+// access are the modes of what the snapshot does not have. The data directory gets its own only at
+// the end.
+func (r *restore) access() access {
 	for _, d := range r.filled {
 		if d.place == (place{r.plan.data.root, "."}) {
-			return 0o700 | d.mode&0o050
+			return accessOf(d.mode)
 		}
 	}
-	return 0o700
+	return accessOf(0)
 }
 
 // tidy removes what is not needed, and gives the directories their modes and times.

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -136,7 +138,7 @@ func TestRestoreComplete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"base/1/1259", "global/pg_control", "base", "."} {
+		for _, name := range []string{"base/1/1259", "global/pg_control", "base", ".", recoverySignal, autoConf} {
 			info, err := os.Stat(filepath.Join(dir, name))
 			if err != nil {
 				t.Fatal(err)
@@ -144,7 +146,7 @@ func TestRestoreComplete(t *testing.T) {
 			if want := fs.FileMode(0o640); info.Mode().IsRegular() && info.Mode() != want || info.IsDir() && info.Mode().Perm() != 0o750 {
 				t.Errorf("%s: mode %v", name, info.Mode())
 			}
-			if name != "." && !info.ModTime().Equal(modified) {
+			if ours := name == recoverySignal || name == autoConf; name != "." && !ours && !info.ModTime().Equal(modified) {
 				t.Errorf("%s: time %v", name, info.ModTime())
 			}
 		}
@@ -165,6 +167,21 @@ func TestRestoreComplete(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(at, markerName)); err == nil {
 				t.Errorf("the marker is still in %s", at)
 			}
+		}
+	}
+}
+
+// What is written beside the snapshot's files is as closed as the data directory.
+func TestAccess(t *testing.T) {
+	for mode, want := range map[fs.FileMode]fs.FileMode{0o700: 0o600, 0o750: 0o640} {
+		s := newSnapshot().sign()
+		s.modes = map[string]fs.FileMode{".": mode}
+		dir, err := s.restore(t, options.PhysicalRestore{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(filepath.Join(dir, recoverySignal)); err != nil || info.Mode() != want {
+			t.Errorf("in a directory of mode %v: %v %v", mode, info, err)
 		}
 	}
 }
@@ -308,5 +325,48 @@ func TestExchangedDirectory(t *testing.T) {
 	})
 	if entries, errRead := os.ReadDir(victim); !exchanged || err == nil || errRead != nil || len(entries) > 0 {
 		t.Errorf("exchanged: %v, restore: %v, written through the link: %v", exchanged, err, entries)
+	}
+}
+
+// Somebody who exchanges a directory for a link, and back, all the time.
+func TestDirectoryComesAndGoes(t *testing.T) {
+	victim := t.TempDir()
+	s := newSnapshot()
+	for n := range 300 {
+		s.files[fmt.Sprintf("base/1/%d", 2000+n)] = "pages"
+	}
+	s.sign()
+	var exchanges atomic.Int64
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	defer func() {
+		close(stop)
+		writer.Wait()
+		if entries, err := os.ReadDir(victim); err != nil || len(entries) > 0 || exchanges.Load() == 0 {
+			t.Errorf("after %d exchanges, written through the link: %v %v", exchanges.Load(), entries, err)
+		}
+	}()
+	exchange := func(base string) {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if os.Rename(base, base+".away") == nil && os.Symlink(victim, base) == nil && os.Remove(base) == nil && os.Rename(base+".away", base) == nil {
+				exchanges.Add(1)
+			}
+		}
+	}
+	for range 20 { // most end soon
+		started := false
+		_, _ = s.restore(t, options.PhysicalRestore{}, func(dir string) {
+			if base := filepath.Join(dir, "base", "1"); !started {
+				if _, err := os.Lstat(base); err == nil {
+					started = true
+					writer.Go(func() { exchange(base) })
+				}
+			}
+		})
 	}
 }
