@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 )
@@ -64,10 +65,25 @@ func (r *restore) complete() error {
 	if err != nil {
 		return err
 	}
+	if err := r.sameBackup(); err != nil {
+		return err
+	}
 	if r.check.without {
 		r.warn(fmt.Sprintf("PostgreSQL %d sends no backup manifest: that the restore is complete could not be checked", r.major))
 	}
 	return errors.Join(r.checkBound(), r.checkLinks())
+}
+
+// sameBackup makes sure that manifest.json is of this backup, and not of another one of the cluster: a
+// restore of WAL begins where it says.
+func (r *restore) sameBackup() error {
+	span, err := backupmanifest.Span(r.check.ranges)
+	base := r.snapshot.Base
+	if err != nil || span == nil || base == nil || *span == (backupmanifest.WALRange{Timeline: base.Timeline, Start: base.StartLSN, End: base.EndLSN}) {
+		return err
+	}
+	return fmt.Errorf("%s is of the backup from %s to %s, %s of the one from %s to %s: they are not of one backup",
+		replication.ManifestName, span.Start, span.End, recordname.Manifest[1:], base.StartLSN, base.EndLSN)
 }
 
 // emptyDirectories are those that may be empty in a backup, and that a server wants to find.

@@ -210,16 +210,20 @@ func TestRestoreFails(t *testing.T) {
 		return func(s *snapshot) { s.sign(); change(s) }
 	}
 	for want, change := range map[string]func(s *snapshot){
-		`"base/1/1259" has the checksum`:                later(func(s *snapshot) { s.files["base/1/1259"] = "pagfs" }),
-		`"base/1/1259" has 4 bytes`:                     later(func(s *snapshot) { s.files["base/1/1259"] = "page" }),
-		`missing: "base/1/1260"`:                        later(func(s *snapshot) { delete(s.files, "base/1/1260") }),
-		`"base/1/more" is not in`:                       later(func(s *snapshot) { s.files["base/1/more"] = "" }),
-		`"backup_label" has the checksum`:               later(func(s *snapshot) { s.files["backup_label"] = "lavel" }),
-		`"pg_tblspc/16384/PG_17_1/5" has the checksum`:  later(func(s *snapshot) { s.files["tablespaces/16384/PG_17_1/5"] = "for" }),
-		`"global/pg_control" is missing`:                later(func(s *snapshot) { delete(s.files, "global/pg_control") }),
-		`tablespace is missing: "pg_tblspc/16384"`:      later(func(s *snapshot) { delete(s.links, "pg_tblspc/16384") }),
-		`the WAL from 0/200028 to 0/200100 is missing`:  later(func(s *snapshot) { delete(s.files, segment) }),
-		`no manifest.json at its top`:                   later(func(s *snapshot) { delete(s.files, "manifest.json") }),
+		`"base/1/1259" has the checksum`:               later(func(s *snapshot) { s.files["base/1/1259"] = "pagfs" }),
+		`"base/1/1259" has 4 bytes`:                    later(func(s *snapshot) { s.files["base/1/1259"] = "page" }),
+		`missing: "base/1/1260"`:                       later(func(s *snapshot) { delete(s.files, "base/1/1260") }),
+		`"base/1/more" is not in`:                      later(func(s *snapshot) { s.files["base/1/more"] = "" }),
+		`"backup_label" has the checksum`:              later(func(s *snapshot) { s.files["backup_label"] = "lavel" }),
+		`"pg_tblspc/16384/PG_17_1/5" has the checksum`: later(func(s *snapshot) { s.files["tablespaces/16384/PG_17_1/5"] = "for" }),
+		`"global/pg_control" is missing`:               later(func(s *snapshot) { delete(s.files, "global/pg_control") }),
+		`tablespace is missing: "pg_tblspc/16384"`:     later(func(s *snapshot) { delete(s.links, "pg_tblspc/16384") }),
+		`the WAL from 0/200028 to 0/200100 is missing`: later(func(s *snapshot) { delete(s.files, segment) }),
+		`no manifest.json at its top`:                  later(func(s *snapshot) { delete(s.files, "manifest.json") }),
+		`manifest.json of the one from 0/200028 to 0/200200`: func(s *snapshot) {
+			s.files["manifest.json"] = strings.Replace(s.files["manifest.json"], "0/200100", "0/200200", 1)
+			s.sign()
+		},
 		`no backup_manifest at its top`:                 func(*snapshot) {},
 		`"eighteen": not a version`:                     func(s *snapshot) { s.files["PG_VERSION"] = "eighteen" },
 		`its manifest.json says "custom"`:               func(s *snapshot) { s.files["manifest.json"] = `{"version": 2, "dump_format": "custom"}`; s.sign() },
