@@ -17,6 +17,9 @@ type Summary struct {
 	// Databases are the names in the databases list, more than what was dumped
 	// when all databases were selected: see Files.
 	Databases []string
+	// There are those of them that the server listed when all dumps had ended: none of these
+	// was dropped during the backup.
+	There []string
 }
 
 // Read decodes a document. Unknown fields are ignored, another version is an
@@ -59,8 +62,12 @@ func ReadSummary(r io.Reader) (*Summary, error) {
 		case "databases":
 			return eachElement(dec, func() error {
 				var name string
-				err := databaseName(dec, &name)
+				var owner *string
+				err := databaseName(dec, &name, &owner)
 				s.Databases = append(s.Databases, name)
+				if owner != nil { // every database has one
+					s.There = append(s.There, name)
+				}
 				return err
 			})
 		}
@@ -75,11 +82,13 @@ func ReadSummary(r io.Reader) (*Summary, error) {
 	return &s, nil
 }
 
-func databaseName(dec *json.Decoder, name *string) error {
+func databaseName(dec *json.Decoder, name *string, owner **string) error {
 	return eachMember(dec, func(key string) error {
 		switch key {
 		case "name":
 			return dec.Decode(name)
+		case "owner":
+			return dec.Decode(owner)
 		case "relations":
 			return eachElement(dec, func() error { return skip(dec) })
 		}

@@ -24,10 +24,13 @@ type arrivals struct {
 	parted          map[string]*partedDump // those among them that have several files
 	directories     map[string]bool        // paths of the directories that arrived
 	pathGiven       bool                   // plakar was asked for a path, and not for a whole snapshot
-	dropped         []string               // databases whose files are empty
+	dropped         []string               // databases with empty files
+	empty           []string               // these files
 	globalsArrived  bool
 	manifestArrived bool
 	planned         []manifest.File // from the manifest
+	there           []string        // databases that were there after the backup, from the manifest
+	clusterArrived  bool            // 00000-cluster.json did
 }
 
 func newArrivals(begun time.Time) *arrivals {
@@ -39,7 +42,7 @@ func (a *arrivals) readManifest(content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	a.planned, a.manifestArrived = summary.Files, true
+	a.planned, a.there, a.manifestArrived = summary.Files, summary.There, true
 	return nil
 }
 
@@ -160,14 +163,8 @@ func (a *arrivals) checkMissing(o *options.Export) error {
 	}
 	var missing []string
 	for _, file := range a.planned {
-		switch kind, database := route(file.Path); {
-		case slices.Contains(a.dropped, database):
-		case kind == globalsScript && !a.globalsArrived && o.Globals != options.GlobalsNone:
-			missing = append(missing, "the globals")
-		case kind == dump && a.arrived[database] == "" && selects(o, database):
-			missing = append(missing, fmt.Sprintf("the dump of %q", database))
-		case kind == dumpPart && !a.parted[database].has(file.Path) && selects(o, database):
-			missing = append(missing, fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database))
+		if text := a.lacks(file, o); text != "" {
+			missing = append(missing, text)
 		}
 	}
 	if len(missing) == 0 {
@@ -175,6 +172,29 @@ func (a *arrivals) checkMissing(o *options.Export) error {
 	}
 	return fmt.Errorf("the snapshot lacks %s: it failed during the backup, was excluded from it or cannot be read\nhint: name the databases to restore with the option databases", strings.Join(missing, ", "))
 }
+
+// lacks names a file that should have come and did not; "" if it did, or is not wanted.
+func (a *arrivals) lacks(file manifest.File, o *options.Export) string {
+	kind, database := route(file.Path)
+	wanted := selects(o, database)
+	switch {
+	case slices.Contains(a.dropped, database) && !slices.Contains(a.there, plain(database)):
+	case slices.Contains(a.empty, file.Path) && wanted:
+		return path.Base(file.Path) + ", which is empty although its database was not dropped"
+	case kind == clusterDescription && !a.clusterArrived:
+		return "the description of the cluster (" + path.Base(recordname.Cluster) + ")"
+	case kind == globalsScript && !a.globalsArrived && o.Globals != options.GlobalsNone:
+		return "the globals"
+	case kind == dump && a.arrived[database] == "" && wanted:
+		return fmt.Sprintf("the dump of %q", database)
+	case kind == dumpPart && !a.parted[database].has(file.Path) && wanted:
+		return fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database)
+	}
+	return ""
+}
+
+// plain is a database's name as the manifest has it.
+func plain(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
 
 func (e *Exporter) checkAny() error {
 	if e.attempted || len(e.options.Databases) > 0 || len(e.arrived) > 0 || e.options.Globals == options.GlobalsNone {

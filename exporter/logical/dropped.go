@@ -31,6 +31,6 @@ func (e *Exporter) passOverDropped(kind kind, database, pathname string, content
 	if p, ok := recordname.ParsePart(pathname); ok {
 		e.arrived[database] = p.Directory
 	}
-	e.dropped = append(e.dropped, database)
+	e.dropped, e.empty = append(e.dropped, database), append(e.empty, pathname)
 	return nil, nil
 }

@@ -140,6 +140,7 @@ func (e *Exporter) receive(ctx context.Context, pathname string, content io.Read
 		ack(e.readManifest(content))
 		return nil
 	case clusterDescription:
+		e.clusterArrived = true
 		e.cluster, err = manifest.ReadCluster(content)
 		ack(err)
 		return e.tasks.errIfExitOnError(err)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -150,7 +151,7 @@ func TestDatabaseDroppedMeanwhile(t *testing.T) {
 	query(t, dst, "shop", countT, "1")
 }
 
-// All files of a dropped database's directory are empty.
+// All files of a dropped database's directory are empty, and the manifest knows nothing about it.
 func TestPartsOfDroppedDatabase(t *testing.T) {
 	t.Parallel()
 	src, dst := harness.Start(t), harness.Start(t)
@@ -160,7 +161,7 @@ func TestPartsOfDroppedDatabase(t *testing.T) {
 		src.Exec(t, db, "CREATE TABLE t (x int); INSERT INTO t VALUES (1)")
 	}
 	p.SourceAdd("mypg", src.URL(""), src.BinDirOption(), "layout=tables", "table_size=1")
-	snapshot, dir := p.MustBackup("@mypg"), t.TempDir()
+	snapshot, dir, whole := p.MustBackup("@mypg"), t.TempDir(), ""
 	for _, path := range p.Ls(snapshot) {
 		if !strings.Contains(filepath.Base(path), ".") {
 			continue // a directory
@@ -168,6 +169,10 @@ func TestPartsOfDroppedDatabase(t *testing.T) {
 		text := string(p.Cat(snapshot, path))
 		if strings.Contains(path, "-gone/") {
 			text = ""
+		}
+		if path == "/manifest.json" {
+			whole = text
+			text = regexp.MustCompile(`(?s)("name": ?"gone",\s*"owner": ?)"postgres"`).ReplaceAllString(text, "${1}null")
 		}
 		write(t, filepath.Join(dir, path), text)
 	}
@@ -181,6 +186,9 @@ func TestPartsOfDroppedDatabase(t *testing.T) {
 		t.Errorf("the databases are %q", names)
 	}
 	query(t, dst, "shop", countT, "1")
+	// Of a database that was there when the backup ended, something is missing.
+	write(t, filepath.Join(dir, "manifest.json"), whole)
+	failed(t, p.Restore("@dst", p.MustBackup(dir)+":"+dir, "-o", "databases=gone"), "1-pre-data.dump, which is empty although its database was not dropped")
 }
 
 func must(t *testing.T, err error) {
