@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
@@ -50,4 +52,56 @@ func (s *server) amcheck(ctx context.Context, name string, jobs int) error {
 		}
 		return fmt.Errorf("pg_amcheck found in database %q: %s (%w)", plain(name), plain(strings.Join(lines, "\n")), err)
 	}
+}
+
+// countByIndex counts the rows of every table through one of its B-trees, which lead to all rows, also to those
+// that are lost with the end of a file: pg_amcheck looks from the rows for what the index has of them.
+func (s *server) countByIndex(ctx context.Context, database string, found *content) error {
+	conn, err := s.info.Connect(ctx, database)
+	if err != nil {
+		return fmt.Errorf("database %q: %w", plain(database), err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	indexed, err := indexedTables(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("listing the indexes of database %q: %w", plain(database), err)
+	}
+	var wrong []string
+	for _, r := range indexed {
+		want, read := found.rows[r]
+		if !read {
+			continue
+		}
+		var n int64
+		err := conn.QueryRow(ctx, "SELECT pg_catalog.count(*) FROM ONLY "+pgx.Identifier{r.schema, r.name}.Sanitize()).Scan(&n)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			wrong = append(wrong, fmt.Sprintf("%s cannot be read through its index: %s", found.named(r), err))
+		case n != want:
+			wrong = append(wrong, fmt.Sprintf("%s has %d rows, its index leads to %d", found.named(r), want, n))
+		}
+	}
+	return named(database, "", wrong)
+}
+
+// indexedTables lists the tables with a B-tree that has all rows, which a session uses from now on.
+func indexedTables(ctx context.Context, conn *pgx.Conn) ([]relation, error) {
+	for _, way := range []string{"enable_seqscan", "enable_bitmapscan"} {
+		if _, err := conn.Exec(ctx, "SET "+way+" = off"); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := conn.Query(ctx, `SELECT DISTINCT n.nspname::text, c.relname::text
+		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_catalog.pg_class b ON b.oid = i.indexrelid JOIN pg_catalog.pg_am a ON a.oid = b.relam
+		WHERE a.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL AND c.relkind IN ('r', 'm')`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r relation, err error) {
+		err = row.Scan(&r.schema, &r.name)
+		return r, err
+	})
 }

@@ -122,7 +122,7 @@ func (c *check) read(ctx context.Context, w way, databases []string) error {
 				return context.Cause(ctx)
 			}
 			c.report.problem(err)
-			c.report.problem(w.compare(name, found, &d))
+			c.report.problem(w.compare(ctx, name, found, &d))
 			c.report.add(d)
 			return nil
 		})

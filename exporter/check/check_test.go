@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/iotest"
 	"time"
 
@@ -245,5 +247,31 @@ func TestMissingLibrary(t *testing.T) {
 	}
 	if hint := packageHint("pg_cron", 17); hint != " (Debian, Ubuntu: postgresql-17-cron)" {
 		t.Error(hint)
+	}
+}
+
+// Files of relations that end early, or are missing.
+func TestFiles(t *testing.T) {
+	const page, segment = 8, 16
+	root := fstest.MapFS{}
+	for name, size := range map[string]int{
+		"base/1/10": segment, "base/1/10.1": page, "base/1/10_fsm": 3 * page, "base/1/11": page, "base/1/11.1": 0, "base/1/12": page, "base/1/12.1": page,
+		"base/1/13": segment, "base/1/13.2": page, "base/1/14.1": page, "base/1/15": 0, "base/1/16": segment, "base/1/16.x": page, "base/1/16.99999": page,
+	} {
+		root[name] = &fstest.MapFile{Data: make([]byte, size)}
+	}
+	f := files{root: root, limits: limits{pageSize: page, segmentSize: segment}, known: make(map[string]map[string]segments)}
+	for name, want := range map[string]string{
+		"10": "3", "11": "1", "15": "0", "16": "2", "12": "the file base/1/12 of t is missing or not full", "13": "the file base/1/13.1 of t is missing or not full",
+		"14": "the file base/1/14 of t is missing", "17": "the file base/1/17 of t is missing",
+	} {
+		pages, problem, err := f.look(storage{name: "t", path: "base/1/" + name})
+		got := problem
+		if problem == "" {
+			got = strconv.FormatInt(pages, 10)
+		}
+		if err != nil || !strings.HasPrefix(got, want) || problem == "" && got != want {
+			t.Errorf("%s: %q (%v), want %q", name, got, err, want)
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
@@ -78,11 +80,22 @@ func (l *logicalWay) expect(database string, found *content) {
 	e.tools = toolsOf(found.toc)
 }
 
+// mayHold reports whether there are the rows of a table, if one is named; a name that is not in ASCII can be in
+// another encoding.
+func (c *content) mayHold(r relation) bool {
+	if r.name == "" || strings.ContainsFunc(r.schema+r.name, func(c rune) bool { return c >= utf8.RuneSelf }) {
+		return true
+	}
+	return slices.ContainsFunc(c.toc.Entries, func(e dumparchive.Entry) bool {
+		return e.Desc == tableData && e.Namespace == r.schema && e.Tag == r.name
+	})
+}
+
 // maxMissing is how many names a problem has.
 const maxMissing = 10
 
 // compare compares what is in a database with what its dump holds.
-func (l *logicalWay) compare(database string, found *content, d *Database) error {
+func (l *logicalWay) compare(_ context.Context, database string, found *content, d *Database) error {
 	estimates(l.report.document, d)
 	e := l.expected[database]
 	if e == nil {

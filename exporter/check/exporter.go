@@ -44,7 +44,7 @@ type way interface {
 	// finish restores what is left, and returns a check of a server that accepts connections.
 	finish(ctx context.Context) (*check, error)
 	// compare says what differs in a database from what the snapshot has.
-	compare(database string, found *content, d *Database) error
+	compare(ctx context.Context, database string, found *content, d *Database) error
 	// abort ends what goes on in the background.
 	abort()
 }

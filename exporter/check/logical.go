@@ -180,7 +180,8 @@ var tablespaceLocation = regexp.MustCompile(`(CREATE TABLESPACE (?:"(?:[^"]|"")*
 
 func (l *logicalWay) restore(ctx context.Context, r *record) error {
 	database, isDump := recordname.Database(r.Pathname)
-	if part, isPart := recordname.ParsePart(r.Pathname); !isDump && isPart {
+	part, isPart := recordname.ParsePart(r.Pathname)
+	if !isDump && isPart {
 		database = part.Database
 	}
 	switch {
@@ -192,13 +193,13 @@ func (l *logicalWay) restore(ctx context.Context, r *record) error {
 		}
 		r.content = bytes.NewReader(tablespaceLocation.ReplaceAll(script, []byte("${1}''")))
 	case database != "":
-		return l.restoreDump(ctx, r, database)
+		return l.restoreDump(ctx, r, database, relation{part.Schema, part.Table})
 	}
 	return l.target.Restore(ctx, r.Record, r.content, r.ack)
 }
 
-// restoreDump restores a dump, or a part of one, and notes what is in it.
-func (l *logicalWay) restoreDump(ctx context.Context, r *record, database string) error {
+// restoreDump restores a dump, or a part of one, and notes what is in it. of is the table whose rows the part has.
+func (l *logicalWay) restoreDump(ctx context.Context, r *record, database string, of relation) error {
 	reader, writer := io.Pipe()
 	type result struct {
 		found *content
@@ -223,6 +224,9 @@ func (l *logicalWay) restoreDump(ctx context.Context, r *record, database string
 		return err
 	case read.err != nil:
 		l.report.problem(fmt.Errorf("%s is damaged: %w", r.Pathname, read.err))
+	case !read.found.mayHold(of):
+		l.report.problem(fmt.Errorf("%s does not hold the rows of %s: it is the part of another table", r.Pathname, of))
+		fallthrough
 	default:
 		l.expect(database, read.found)
 	}

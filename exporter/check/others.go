@@ -13,7 +13,8 @@ import (
 
 // readOthers reads the rows that pg_dump leaves out, those of materialized views and of the
 // tables of extensions, and those that it did not come to after an error: so that every
-// damaged table is named.
+// damaged table is named. Of the tables of extensions, pg_dump reads those rows only that the extension
+// names.
 func (s *server) readOthers(ctx context.Context, database string, found *content) error {
 	conn, err := s.info.Connect(ctx, database)
 	if err != nil {
@@ -27,7 +28,7 @@ func (s *server) readOthers(ctx context.Context, database string, found *content
 	var errs []error
 	const most = 20
 	for _, r := range all {
-		if _, read := found.rows[r]; read {
+		if _, read := found.rows[r.relation]; read && !r.ofExtension {
 			continue
 		}
 		n := lineCounter{progress: found.progress}
@@ -36,36 +37,43 @@ func (s *server) readOthers(ctx context.Context, database string, found *content
 			return context.Cause(ctx)
 		}
 		if err != nil && len(errs) < most {
-			errs = append(errs, fmt.Errorf("%s in database %q cannot be read: %w", found.named(r), plain(database), err))
+			errs = append(errs, fmt.Errorf("%s in database %q cannot be read: %w", found.named(r.relation), plain(database), err))
 		}
 		if conn.IsClosed() {
 			return errors.Join(errs...)
 		}
 		if err == nil {
-			found.rows[r] = n.lines
+			found.rows[r.relation] = n.lines
 			found.bytes += n.bytes
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// otherRelation is a relation that pg_dump may not have read, or not all of it.
+type otherRelation struct {
+	relation
+	ofExtension bool
+}
+
 // relations lists what has rows of its own, and notes the names in UTF-8.
-func relations(ctx context.Context, conn *pgx.Conn, names map[relation]relation) ([]relation, error) {
+func relations(ctx context.Context, conn *pgx.Conn, names map[relation]relation) ([]otherRelation, error) {
 	// No encoding is known of a database in SQL_ASCII.
 	rows, err := conn.Query(ctx, `SELECT n.nspname::text, c.relname::text,
 		CASE WHEN pg_catalog.getdatabaseencoding() <> 'SQL_ASCII' THEN pg_catalog.convert_to(n.nspname::text, 'UTF8') END,
-		CASE WHEN pg_catalog.getdatabaseencoding() <> 'SQL_ASCII' THEN pg_catalog.convert_to(c.relname::text, 'UTF8') END
+		CASE WHEN pg_catalog.getdatabaseencoding() <> 'SQL_ASCII' THEN pg_catalog.convert_to(c.relname::text, 'UTF8') END,
+		EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.relispopulated
 		AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY 1, 2`)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r relation, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r otherRelation, err error) {
 		var schema, name []byte
-		err = row.Scan(&r.schema, &r.name, &schema, &name)
+		err = row.Scan(&r.schema, &r.name, &schema, &name, &r.ofExtension)
 		if schema != nil && string(schema)+string(name) != r.schema+r.name {
-			names[r] = relation{string(schema), string(name)}
+			names[r.relation] = relation{string(schema), string(name)}
 		}
 		return r, err
 	})

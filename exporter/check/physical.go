@@ -13,6 +13,7 @@ import (
 
 	"github.com/PlakarKorp/integration-postgresql/exporter/physical"
 	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
+	"github.com/PlakarKorp/integration-postgresql/internal/options"
 	"github.com/PlakarKorp/integration-postgresql/internal/pgversion"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 )
@@ -33,6 +34,7 @@ type physicalWay struct {
 	target *physical.Exporter
 	began  time.Time
 	wal    bool // is restored into the directory, which holds a base backup
+	limits limits
 }
 
 // newPhysicalWay looks for the server's programs, and makes the scratch directory when they are
@@ -174,11 +176,11 @@ func (p *physicalWay) serve(ctx context.Context) error {
 	if err := s.prepareFiles(); err != nil {
 		return err
 	}
-	limits, err := s.findLimits(ctx)
-	if err != nil {
+	var err error
+	if p.limits, err = s.findLimits(ctx); err != nil {
 		return err
 	}
-	settings := func(config string) []setting { return settingsOf(s.scratch, config, p.options.Jobs, limits) }
+	settings := func(config string) []setting { return settingsOf(s.scratch, config, p.options.Jobs, p.limits) }
 	config, libraries, problem := s.configuration(ctx, settings)
 	p.report.problem(problem)
 	where := "generated"
@@ -197,9 +199,13 @@ func (p *physicalWay) serve(ctx context.Context) error {
 	return nil
 }
 
-func (p *physicalWay) compare(_ string, _ *content, d *Database) error {
+func (p *physicalWay) compare(ctx context.Context, database string, found *content, d *Database) error {
 	estimates(p.report.document, d)
-	return nil
+	err := p.checkFiles(ctx, database, p.limits)
+	if p.options.Level == options.LevelAmcheck {
+		err = errors.Join(err, p.server.countByIndex(ctx, database, found))
+	}
+	return err
 }
 
 func (p *physicalWay) abort() { p.target.Abort() }

@@ -20,10 +20,12 @@ import (
 	"github.com/PlakarKorp/integration-postgresql/internal/proc"
 )
 
-// limits are settings of the original that the server needs again.
+// limits are settings of the original that the server needs again, and the sizes that its files have.
 type limits struct {
 	preparedTransactions int
 	locks                int
+	pageSize             int64 // in bytes
+	segmentSize          int64 // of a file of a table, in bytes
 }
 
 // server is a scratch server.
@@ -74,6 +76,10 @@ func (s *server) findLimits(ctx context.Context) (limits, error) {
 			l.preparedTransactions = n
 		case "max_locks_per_xact setting":
 			l.locks = n
+		case "Database block size":
+			l.pageSize = int64(n)
+		case "Blocks per segment of large relation":
+			l.segmentSize = int64(n) * l.pageSize // which comes before it
 		}
 	}
 	return l, nil

@@ -1,14 +1,20 @@
 package check
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/pgtools"
 )
@@ -81,4 +87,55 @@ func TestAliveEndsWithTheServer(t *testing.T) {
 	if err := context.Cause(ctx); !strings.Contains(err.Error(), "the server ended: PANIC: no more") {
 		t.Error(err)
 	}
+}
+
+// The shared memory of a server that was killed is removed, another's is not.
+func TestRemoveSharedMemory(t *testing.T) {
+	data := t.TempDir()
+	const key, size = 0x506c616b, 4096
+	id, err := unix.SysvShmGet(key, size, unix.IPC_CREAT|unix.IPC_EXCL|0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := func() bool {
+		var segment unix.SysvShmDesc
+		_, err := unix.SysvShmCtl(id, unix.IPC_STAT, &segment)
+		return err == nil
+	}
+	for _, c := range []struct {
+		key   int
+		there bool
+	}{{key + 1, true}, {key, false}} {
+		text := fmt.Sprintf("1\n%s\n0\n0\ns\n\n%9d %9d\nready   \n", data, c.key, id)
+		if err := os.WriteFile(filepath.Join(data, "postmaster.pid"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		removeSharedMemory(data)
+		if there() != c.there {
+			t.Errorf("with the key %d: it is there: %v", c.key, !c.there)
+		}
+	}
+	if there() {
+		_, _ = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	}
+}
+
+// Now and then a line says how far the check is.
+func TestSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		before := slog.Default()
+		slog.SetDefault(slog.New(slog.NewTextHandler(&said, nil)))
+		defer slog.SetDefault(before)
+		c := &check{progress: new(progress)}
+		stop := c.say()
+		c.progress.rows.Add(1234)
+		time.Sleep(progressInterval)
+		synctest.Wait()
+		stop()
+		synctest.Wait()
+		if !strings.Contains(said.String(), "read so far: 1,234 rows") {
+			t.Error(said.String())
+		}
+	})
 }

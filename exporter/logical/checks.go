@@ -29,6 +29,7 @@ type arrivals struct {
 	globalsArrived  bool
 	manifestArrived bool
 	planned         []manifest.File // from the manifest
+	clusterArrived  bool            // 00000-cluster.json did
 }
 
 func newArrivals(begun time.Time) *arrivals {
@@ -161,20 +162,32 @@ func (a *arrivals) checkMissing(o *options.Export) error {
 	}
 	var missing []string
 	for _, file := range a.planned {
-		switch kind, database := route(file.Path); {
-		case slices.Contains(a.dropped, database):
-		case kind == globalsScript && !a.globalsArrived && o.Globals != options.GlobalsNone:
-			missing = append(missing, "the globals")
-		case kind == dump && a.arrived[database] == "" && selects(o, database):
-			missing = append(missing, fmt.Sprintf("the dump of %q", database))
-		case kind == dumpPart && !a.parted[database].has(file.Path) && selects(o, database):
-			missing = append(missing, fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database))
+		if text := a.lacks(file, o); text != "" {
+			missing = append(missing, text)
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
 	return fmt.Errorf("the snapshot lacks %s: it failed during the backup, was excluded from it or cannot be read\nhint: name the databases to restore with the option databases", strings.Join(missing, ", "))
+}
+
+// lacks names a file that should have come and did not; "" if it did, or is not wanted.
+func (a *arrivals) lacks(file manifest.File, o *options.Export) string {
+	kind, database := route(file.Path)
+	wanted := selects(o, database)
+	switch {
+	case slices.Contains(a.dropped, database):
+	case kind == clusterDescription && !a.clusterArrived:
+		return "the description of the cluster (" + path.Base(recordname.Cluster) + ")"
+	case kind == globalsScript && !a.globalsArrived && o.Globals != options.GlobalsNone:
+		return "the globals"
+	case kind == dump && a.arrived[database] == "" && wanted:
+		return fmt.Sprintf("the dump of %q", database)
+	case kind == dumpPart && !a.parted[database].has(file.Path) && wanted:
+		return fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database)
+	}
+	return ""
 }
 
 func (e *Exporter) checkAny() error {

@@ -18,11 +18,7 @@ func (e *Exporter) passOverDropped(kind kind, database, pathname string, content
 	if kind != dump && kind != dumpPart {
 		return content, nil
 	}
-	directory := pathname
-	if kind == dumpPart {
-		part, _ := recordname.ParsePart(pathname)
-		directory = part.Directory
-	}
+	directory := dumpPath(pathname)
 	first := make([]byte, 1)
 	_, err := io.ReadFull(content, first)
 	empty := errors.Is(err, io.EOF)
@@ -41,6 +37,14 @@ func (e *Exporter) passOverDropped(kind kind, database, pathname string, content
 	e.arrived[database] = directory
 	e.dropped = append(e.dropped, database)
 	return nil, nil
+}
+
+// dumpPath is the path of a dump, which is the directory where it is in parts.
+func dumpPath(pathname string) string {
+	if part, ok := recordname.ParsePart(pathname); ok {
+		return part.Directory
+	}
+	return pathname
 }
 
 // emptyDatabase names a database whose files are empty: plakar leaves out the directory that would tell

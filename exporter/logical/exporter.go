@@ -143,6 +143,7 @@ func (e *Exporter) receive(ctx context.Context, pathname string, content io.Read
 		ack(e.readManifest(content))
 		return nil
 	case clusterDescription:
+		e.clusterArrived = true
 		e.cluster.Cluster, err = manifest.ReadCluster(content)
 		ack(err)
 		return e.tasks.errIfExitOnError(err)

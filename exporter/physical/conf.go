@@ -31,6 +31,12 @@ var confLine = regexp.MustCompile(`^\s*([A-Za-z_][A-Za-z0-9_.$]*)\s*(?:=|\s)\s*(
 // counts. Files that it includes are not read.
 func parseConf(text []byte) map[string]string {
 	settings := make(map[string]string)
+	eachSetting(text, func(name, value string) { settings[name] = value })
+	return settings
+}
+
+// eachSetting reads a configuration file line by line.
+func eachSetting(text []byte, use func(name, value string)) {
 	for line := range strings.Lines(string(text)) {
 		match := confLine.FindStringSubmatch(line)
 		if match == nil {
@@ -40,9 +46,8 @@ func parseConf(text []byte) map[string]string {
 		if strings.HasPrefix(value, "'") {
 			value = strings.NewReplacer("''", "'", `\'`, "'", `\\`, `\`).Replace(value[1 : len(value)-1])
 		}
-		settings[strings.ToLower(match[1])] = value
+		use(strings.ToLower(match[1]), value)
 	}
-	return settings
 }
 
 // withoutBlock removes the settings of an earlier restore.

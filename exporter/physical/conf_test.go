@@ -1,8 +1,11 @@
 package physical
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,5 +78,30 @@ func TestShellQuote(t *testing.T) {
 		if got := shellQuote(word); got != want {
 			t.Errorf("%q: %s, want %s", word, got, want)
 		}
+	}
+}
+
+// Lines that include other files are followed as far as these came with the backup.
+func TestInclude(t *testing.T) {
+	files := fstest.MapFS{}
+	for name, text := range map[string]string{
+		"postgresql.conf": "port = 1\ninclude 'more/a.conf'\ninclude_if_exists = 'nosuch.conf'\ninclude_if_exists '/etc/pg/b.conf'\ninclude_dir conf.d\n" +
+			"include '../c.conf'\ninclude 'lost.conf'\ninclude_dir '/etc/pg/conf.d'\ninclude_dir 'lost.d'\ninclude 'more'\n",
+		"more/a.conf": "port = 2\nhba_file = '/a'\ninclude 'b.conf'\n", "more/b.conf": "ident_file = '/b'\ninclude '../postgresql.conf'\n",
+		"conf.d/1.conf": "port = 3\n", "conf.d/2.conf": "port = 4\n", "conf.d/.3.conf": "port = 5\n", "conf.d/4": "port = 6\n",
+	} {
+		files[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	c := &configuration{read: files.ReadFile, there: files, settings: make(map[string]string)}
+	if err := c.file(mainConf, 0); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]string{"port": "4", "hba_file": "/a", "ident_file": "/b"}; !maps.Equal(c.settings, want) {
+		t.Errorf("%v, want %v", c.settings, want)
+	}
+	slices.Sort(c.elsewhere)
+	want := []string{"include '../c.conf'", "include 'lost.conf'", "include 'more'", "include_dir '/etc/pg/conf.d'", "include_dir 'lost.d'", "include_if_exists '/etc/pg/b.conf'"}
+	if !slices.Equal(c.elsewhere, want) {
+		t.Errorf("%q, want %q", c.elsewhere, want)
 	}
 }

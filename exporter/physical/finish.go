@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
 	"github.com/PlakarKorp/integration-postgresql/internal/recordname"
 	"github.com/PlakarKorp/integration-postgresql/internal/replication"
 )
@@ -64,10 +65,25 @@ func (r *restore) complete() error {
 	if err != nil {
 		return err
 	}
+	if err := r.sameBackup(); err != nil {
+		return err
+	}
 	if r.check.without {
 		r.warn(fmt.Sprintf("PostgreSQL %d sends no backup manifest: that the restore is complete could not be checked", r.major))
 	}
 	return errors.Join(r.checkBound(), r.checkLinks())
+}
+
+// sameBackup makes sure that manifest.json is of this backup, and not of another one of the cluster: a
+// restore of WAL begins where it says.
+func (r *restore) sameBackup() error {
+	span, err := backupmanifest.Span(r.check.ranges)
+	base := r.snapshot.Base
+	if err != nil || span == nil || base == nil || *span == (backupmanifest.WALRange{Timeline: base.Timeline, Start: base.StartLSN, End: base.EndLSN}) {
+		return err
+	}
+	return fmt.Errorf("%s is of the backup from %s to %s, %s of the one from %s to %s: they are not of one backup",
+		replication.ManifestName, span.Start, span.End, recordname.Manifest[1:], base.StartLSN, base.EndLSN)
 }
 
 // emptyDirectories are those that may be empty in a backup, and that a server wants to find.
@@ -89,20 +105,20 @@ func (r *restore) makeMissing() error {
 		if err := r.mkdir(at); err != nil {
 			return err
 		}
-		r.filled = append(r.filled, filled{place: at, mode: r.ownMode()})
+		r.filled = append(r.filled, filled{place: at, mode: r.access().directory})
 	}
 	return nil
 }
 
-// ownMode is the mode of the directories that the server makes itself: it depends on that of the data directory.
-// Source: SetDataDirectoryCreatePerm in src/common/file_perm.c
-func (r *restore) ownMode() fs.FileMode {
+// access are the modes of what the snapshot does not have. The data directory gets its own only at
+// the end.
+func (r *restore) access() access {
 	for _, d := range r.filled {
 		if d.place == (place{r.plan.data.root, "."}) {
-			return 0o700 | d.mode&0o050
+			return accessOf(d.mode)
 		}
 	}
-	return 0o700
+	return accessOf(0)
 }
 
 // tidy removes what is not needed, and gives the directories their modes and times.

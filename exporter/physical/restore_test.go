@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -136,7 +138,7 @@ func TestRestoreComplete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"base/1/1259", "global/pg_control", "base", "."} {
+		for _, name := range []string{"base/1/1259", "global/pg_control", "base", ".", recoverySignal, autoConf} {
 			info, err := os.Stat(filepath.Join(dir, name))
 			if err != nil {
 				t.Fatal(err)
@@ -144,7 +146,7 @@ func TestRestoreComplete(t *testing.T) {
 			if want := fs.FileMode(0o640); info.Mode().IsRegular() && info.Mode() != want || info.IsDir() && info.Mode().Perm() != 0o750 {
 				t.Errorf("%s: mode %v", name, info.Mode())
 			}
-			if name != "." && !info.ModTime().Equal(modified) {
+			if ours := name == recoverySignal || name == autoConf; name != "." && !ours && !info.ModTime().Equal(modified) {
 				t.Errorf("%s: time %v", name, info.ModTime())
 			}
 		}
@@ -165,6 +167,21 @@ func TestRestoreComplete(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(at, markerName)); err == nil {
 				t.Errorf("the marker is still in %s", at)
 			}
+		}
+	}
+}
+
+// What is written beside the snapshot's files is as closed as the data directory.
+func TestAccess(t *testing.T) {
+	for mode, want := range map[fs.FileMode]fs.FileMode{0o700: 0o600, 0o750: 0o640} {
+		s := newSnapshot().sign()
+		s.modes = map[string]fs.FileMode{".": mode}
+		dir, err := s.restore(t, options.PhysicalRestore{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(filepath.Join(dir, recoverySignal)); err != nil || info.Mode() != want {
+			t.Errorf("in a directory of mode %v: %v %v", mode, info, err)
 		}
 	}
 }
@@ -193,16 +210,20 @@ func TestRestoreFails(t *testing.T) {
 		return func(s *snapshot) { s.sign(); change(s) }
 	}
 	for want, change := range map[string]func(s *snapshot){
-		`"base/1/1259" has the checksum`:                later(func(s *snapshot) { s.files["base/1/1259"] = "pagfs" }),
-		`"base/1/1259" has 4 bytes`:                     later(func(s *snapshot) { s.files["base/1/1259"] = "page" }),
-		`missing: "base/1/1260"`:                        later(func(s *snapshot) { delete(s.files, "base/1/1260") }),
-		`"base/1/more" is not in`:                       later(func(s *snapshot) { s.files["base/1/more"] = "" }),
-		`"backup_label" has the checksum`:               later(func(s *snapshot) { s.files["backup_label"] = "lavel" }),
-		`"pg_tblspc/16384/PG_17_1/5" has the checksum`:  later(func(s *snapshot) { s.files["tablespaces/16384/PG_17_1/5"] = "for" }),
-		`"global/pg_control" is missing`:                later(func(s *snapshot) { delete(s.files, "global/pg_control") }),
-		`tablespace is missing: "pg_tblspc/16384"`:      later(func(s *snapshot) { delete(s.links, "pg_tblspc/16384") }),
-		`the WAL from 0/200028 to 0/200100 is missing`:  later(func(s *snapshot) { delete(s.files, segment) }),
-		`no manifest.json at its top`:                   later(func(s *snapshot) { delete(s.files, "manifest.json") }),
+		`"base/1/1259" has the checksum`:               later(func(s *snapshot) { s.files["base/1/1259"] = "pagfs" }),
+		`"base/1/1259" has 4 bytes`:                    later(func(s *snapshot) { s.files["base/1/1259"] = "page" }),
+		`missing: "base/1/1260"`:                       later(func(s *snapshot) { delete(s.files, "base/1/1260") }),
+		`"base/1/more" is not in`:                      later(func(s *snapshot) { s.files["base/1/more"] = "" }),
+		`"backup_label" has the checksum`:              later(func(s *snapshot) { s.files["backup_label"] = "lavel" }),
+		`"pg_tblspc/16384/PG_17_1/5" has the checksum`: later(func(s *snapshot) { s.files["tablespaces/16384/PG_17_1/5"] = "for" }),
+		`"global/pg_control" is missing`:               later(func(s *snapshot) { delete(s.files, "global/pg_control") }),
+		`tablespace is missing: "pg_tblspc/16384"`:     later(func(s *snapshot) { delete(s.links, "pg_tblspc/16384") }),
+		`the WAL from 0/200028 to 0/200100 is missing`: later(func(s *snapshot) { delete(s.files, segment) }),
+		`no manifest.json at its top`:                  later(func(s *snapshot) { delete(s.files, "manifest.json") }),
+		`manifest.json of the one from 0/200028 to 0/200200`: func(s *snapshot) {
+			s.files["manifest.json"] = strings.Replace(s.files["manifest.json"], "0/200100", "0/200200", 1)
+			s.sign()
+		},
 		`no backup_manifest at its top`:                 func(*snapshot) {},
 		`"eighteen": not a version`:                     func(s *snapshot) { s.files["PG_VERSION"] = "eighteen" },
 		`its manifest.json says "custom"`:               func(s *snapshot) { s.files["manifest.json"] = `{"version": 2, "dump_format": "custom"}`; s.sign() },
@@ -308,5 +329,48 @@ func TestExchangedDirectory(t *testing.T) {
 	})
 	if entries, errRead := os.ReadDir(victim); !exchanged || err == nil || errRead != nil || len(entries) > 0 {
 		t.Errorf("exchanged: %v, restore: %v, written through the link: %v", exchanged, err, entries)
+	}
+}
+
+// Somebody who exchanges a directory for a link, and back, all the time.
+func TestDirectoryComesAndGoes(t *testing.T) {
+	victim := t.TempDir()
+	s := newSnapshot()
+	for n := range 300 {
+		s.files[fmt.Sprintf("base/1/%d", 2000+n)] = "pages"
+	}
+	s.sign()
+	var exchanges atomic.Int64
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	defer func() {
+		close(stop)
+		writer.Wait()
+		if entries, err := os.ReadDir(victim); err != nil || len(entries) > 0 || exchanges.Load() == 0 {
+			t.Errorf("after %d exchanges, written through the link: %v %v", exchanges.Load(), entries, err)
+		}
+	}()
+	exchange := func(base string) {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if os.Rename(base, base+".away") == nil && os.Symlink(victim, base) == nil && os.Remove(base) == nil && os.Rename(base+".away", base) == nil {
+				exchanges.Add(1)
+			}
+		}
+	}
+	for range 20 { // most end soon
+		started := false
+		_, _ = s.restore(t, options.PhysicalRestore{}, func(dir string) {
+			if base := filepath.Join(dir, "base", "1"); !started {
+				if _, err := os.Lstat(base); err == nil {
+					started = true
+					writer.Go(func() { exchange(base) })
+				}
+			}
+		})
 	}
 }

@@ -182,16 +182,15 @@ func undo(before map[string]string) string {
 
 // replace writes a file of the data directory, or writes it anew.
 func (r *restore) replace(name string, text []byte) error {
-	return replaceFile(r.plan.data.root, r.plan.owner, name, text)
+	return replaceFile(r.plan.data.root, r.plan.owner, r.access().file, name, text)
 }
 
 // temporarySuffix is behind the name of a file that is written. A base backup leaves such a
 // postgresql.auto.conf out.
 const temporarySuffix = ".tmp"
 
-// replaceFile writes a file below root, or writes it anew.
-func replaceFile(root *os.Root, own owner, name string, text []byte) error {
-	mode := fs.FileMode(0o600)
+// replaceFile writes a file below root, with the mode that it has or else the given one.
+func replaceFile(root *os.Root, own owner, mode fs.FileMode, name string, text []byte) error {
 	if info, err := root.Lstat(name); err == nil {
 		mode = info.Mode().Perm()
 	}

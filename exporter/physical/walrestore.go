@@ -39,6 +39,7 @@ type walRestore struct {
 	wal     *os.Root // pg_wal
 	store   *os.Root // pg_wal/plakar, nil before something was written
 	owner   owner
+	access  access
 	base    *base
 	lock    *os.File // the marker, nil before something was written
 	buffer  []byte
@@ -66,6 +67,9 @@ func newWALRestore(o *options.PhysicalRestore, path string) (_ job, err error) {
 		return nil, errors.Join(err, w.data.refused(fmt.Errorf("%s changed while it was opened", path)))
 	}
 	if w.owner, err = w.data.ownerOf(); err != nil {
+		return nil, err
+	}
+	if w.access, err = findAccess(w.data.root); err != nil {
 		return nil, err
 	}
 	if w.wal, err = w.data.openWAL(w.owner); err != nil {

@@ -51,7 +51,7 @@ func (w *walRestore) take() (err error) {
 	if err := w.wal.Mkdir(storeDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := w.owner.giveIn(w.wal, storeDir); err != nil {
+	if err := errors.Join(w.wal.Chmod(storeDir, w.access.directory), w.owner.giveIn(w.wal, storeDir)); err != nil {
 		return err
 	}
 	w.store, err = w.wal.OpenRoot(storeDir)
@@ -99,7 +99,7 @@ func (w *walRestore) replace(root *os.Root, name string, text []byte) error {
 	if err := root.Remove(name + temporarySuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return replaceFile(root, w.owner, name, text)
+	return replaceFile(root, w.owner, w.access.file, name, text)
 }
 
 func writeAll(f *os.File, text string) error {
@@ -227,7 +227,7 @@ func (w *walRestore) receive(content io.Reader, partial bool) error {
 	if err == nil {
 		startWriteback(f)
 	}
-	if err = errors.Join(err, w.owner.giveFile(f), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(w.access.file), w.owner.giveFile(f), f.Close()); err != nil {
 		return errors.Join(err, w.store.Remove(incoming))
 	}
 	return nil

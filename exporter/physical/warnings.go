@@ -12,20 +12,24 @@ import (
 
 // look finds what the user has to know before the first start.
 func (r *restore) look(ctx context.Context) {
-	main, err := r.readConfig("postgresql.conf")
-	if err != nil {
-		r.warn("postgresql.conf could not be read: " + err.Error())
+	main := &configuration{read: r.readConfig, there: r.plan.data.root.FS(), settings: make(map[string]string)}
+	if err := main.file(mainConf, 0); err != nil {
+		r.warn(mainConf + " could not be read: " + err.Error())
 		return
 	}
 	auto, err := r.readConfig(autoConf)
 	if err != nil {
 		r.warn(autoConf + " could not be read: " + err.Error())
 	}
-	if !r.exists("postgresql.conf") {
+	if !r.exists(mainConf) {
 		r.warn(fmt.Sprintf("the backup holds no postgresql.conf (on Debian and Ubuntu it is in /etc/postgresql): start the copy with one, like %s",
 			r.start(setting{"config_file", fmt.Sprintf("/etc/postgresql/%d/main/postgresql.conf", r.major)}, setting{"data_directory", r.plan.data.path})))
 	} else {
-		r.lookElsewhere(parseConf(main), parseConf(auto))
+		r.lookElsewhere(main.settings, parseConf(auto))
+	}
+	if len(main.elsewhere) > 0 {
+		r.warn("the configuration includes files that did not come with the backup: the copy reads those of the original, or does not start without; " +
+			"copy them by hand and correct the lines: " + strings.Join(main.elsewhere, ", "))
 	}
 	r.lookCollations(ctx)
 }

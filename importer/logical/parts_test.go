@@ -39,6 +39,7 @@ func TestPlanOfParts(t *testing.T) {
 		{path: "/00002-b", database: "b", tables: []table{{schema: "s", name: "x", size: 20}, {schema: "s", name: `q"`, size: 10}}},
 	}}
 	want := []manifest.File{
+		{Path: "/00000-cluster.json"},
 		{Path: "/00000-globals.sql"},
 		{Path: "/00001-a.dump", Database: "a"},
 		{Path: "/00002-b/1-pre-data.dump", Database: "b"},

@@ -115,9 +115,9 @@ func (p *plan) paths() []manifest.File {
 	return files
 }
 
-// files lists the globals and the dumps, or their parts.
+// files lists the description of the cluster, the globals and the dumps, or their parts.
 func (p *plan) files() []manifest.File {
-	var files []manifest.File
+	files := []manifest.File{{Path: recordname.Cluster}}
 	if p.globals {
 		files = append(files, manifest.File{Path: recordname.Globals})
 	}

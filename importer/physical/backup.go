@@ -70,7 +70,9 @@ func (i *Importer) Backup(ctx context.Context, emit func(*connectors.Record) err
 	if err != nil {
 		return err
 	}
-	return emit(i.manifestRecord(manifestCtx, s, m, started, base))
+	record := i.manifestRecord(manifestCtx, s, m, started, base)
+	record.FileInfo.Lmode = fs.FileMode(out.mode(0o640)) // #nosec G115 -- 9 bits
+	return emit(record)
 }
 
 // manifestRecord is the record of manifest.json. It comes last, because plakar opens
@@ -93,7 +95,7 @@ func (i *Importer) manifestRecord(ctx context.Context, s *server, m method, star
 		return err
 	})
 	return &connectors.Record{Pathname: recordname.Manifest, Reader: content, FileInfo: objects.FileInfo{
-		Lname: recordname.Manifest[1:], Lsize: -1, Lmode: fs.FileMode(0o600), LmodTime: started, Lnlink: 1,
+		Lname: recordname.Manifest[1:], Lsize: -1, LmodTime: started, Lnlink: 1,
 		Luid: uint64(os.Getuid()), Lgid: uint64(os.Getgid()), // #nosec G115 -- not negative on Unix
 	}}
 }

@@ -2,11 +2,9 @@ package physical
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/backupmanifest"
-	"github.com/PlakarKorp/integration-postgresql/internal/wal"
 	"github.com/PlakarKorp/integration-postgresql/manifest"
 )
 
@@ -40,29 +38,11 @@ func (s *server) clock(ctx context.Context) (now time.Time, err error) {
 	return now.UTC(), err
 }
 
-// baseOf joins the ranges, of which a standby that changed its timeline in mid-backup
-// has several. The server lists the newest first; nothing here depends on it.
+// baseOf is the span of the ranges.
 func baseOf(ranges []backupmanifest.WALRange) (*manifest.Base, error) {
-	var base *manifest.Base
-	var first, last wal.LSN
-	for _, r := range ranges {
-		start, err := wal.ParseLSN(r.Start)
-		if err != nil {
-			return nil, fmt.Errorf("where the backup begins: %w", err)
-		}
-		end, err := wal.ParseLSN(r.End)
-		if err != nil {
-			return nil, fmt.Errorf("where the backup ends: %w", err)
-		}
-		if base == nil {
-			base, first = new(manifest.Base), start+1
-		}
-		if start < first {
-			base.StartLSN, first = r.Start, start
-		}
-		if end >= last {
-			base.EndLSN, base.Timeline, last = r.End, r.Timeline, end
-		}
+	span, err := backupmanifest.Span(ranges)
+	if span == nil || err != nil {
+		return nil, err
 	}
-	return base, nil
+	return &manifest.Base{StartLSN: span.Start, EndLSN: span.End, Timeline: span.Timeline}, nil
 }

@@ -33,6 +33,7 @@ type recordEmitter struct {
 	config      []string        // configuration files that have not come yet, by name in the data directory
 	directories map[string]bool // paths of the directories and tablespace links that were sent
 	owner       *tar.Header     // an entry whose owner is that of the data directory
+	group       bool            // the owner's group may read the data directory (initdb --allow-group-access)
 	received    progress.Counter
 	block       []byte    // for files that are passed on while they are read
 	hash        hash.Hash // for the identity of one file after the other
@@ -93,13 +94,21 @@ func (s *recordEmitter) archive(a replication.Archive) error {
 }
 
 // emitRoot sends the data directory itself before the first entry, which tells whose
-// it is. PostgreSQL wants it closed to others.
+// it is and whether the group may read it: all that a server makes is alike in that.
 func (s *recordEmitter) emitRoot(header *tar.Header) error {
 	if s.owner != nil {
 		return nil
 	}
-	s.owner = header
-	return s.directory("/", s.headerFor(0o700, s.started))
+	s.owner, s.group = header, header.Mode&0o040 != 0
+	return s.directory("/", s.headerFor(s.mode(0o750), s.started))
+}
+
+// mode is a mode of an entry of ours, for whom the cluster lets read.
+func (s *recordEmitter) mode(mode int64) int64 {
+	if s.group {
+		return mode
+	}
+	return mode &^ 0o070
 }
 
 // headerFor is the header of an entry of ours, which belongs to the owner of the data
@@ -156,7 +165,7 @@ func (s *recordEmitter) tablespace(p destination, header *tar.Header) (known boo
 	}
 	s.directories[link] = true
 	for _, dir := range []string{"", p.tablespace} {
-		if err := s.directory(path.Join("/", tablespaceDir, dir), s.headerFor(0o700, header.ModTime)); err != nil {
+		if err := s.directory(path.Join("/", tablespaceDir, dir), s.headerFor(s.mode(0o750), header.ModTime)); err != nil {
 			return false, err
 		}
 	}

@@ -89,7 +89,7 @@ func (s *recordEmitter) streamThrough(pathname string, header *tar.Header, held 
 // manifest sends the backup manifest and compares all files with it. Its owner is
 // that of the data directory: pg_basebackup, which adds it, does not know it.
 func (s *recordEmitter) manifest(size int64, content io.Reader) error {
-	header := s.headerFor(0o600, time.Now())
+	header := s.headerFor(s.mode(0o640), time.Now())
 	header.Size = size
 	r, w := io.Pipe()
 	compared := make(chan error, 1)

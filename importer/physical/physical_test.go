@@ -48,6 +48,31 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// What the server does not send has the modes of a cluster whose group may read it (initdb --allow-group-access).
+func TestGroupAccess(t *testing.T) {
+	b := plain()
+	b.tablespaces = []replication.Tablespace{{OID: "16384", Location: "/srv/a"}}
+	b.archives = append([]archive{{"16384.tar", []tar.Header{directory("PG_15_1"), file("PG_15_1/1", "outside")}}}, b.archives...)
+	for _, a := range b.archives {
+		for n := range a.entries {
+			a.entries[n].Mode |= 0o040
+			if a.entries[n].Typeflag == tar.TypeDir {
+				a.entries[n].Mode |= 0o010
+			}
+		}
+	}
+	all, err := run(t, b, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, saved := range all {
+		mode := saved.record.FileInfo.Mode()
+		if mode.IsDir() && mode.Perm() != 0o750 || mode.IsRegular() && mode.Perm() != 0o640 {
+			t.Errorf("%s: %v", name, mode)
+		}
+	}
+}
+
 // A file that plakar does not want is verified all the same.
 func TestUnread(t *testing.T) {
 	for _, disk := range []uint64{0, 1 << 30} {

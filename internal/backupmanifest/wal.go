@@ -82,3 +82,31 @@ func (w *Segments) Name(timeline uint32, lsn string) (name string, ok bool) {
 	}
 	return wal.SegmentOf(wal.Timeline(timeline), at, w.size).Name(), true
 }
+
+// Span joins the ranges into the one from where the backup begins to where it ends, nil for none. A standby that
+// changed its timeline in mid-backup has several. The server lists the newest first; nothing here
+// depends on it.
+func Span(ranges []WALRange) (*WALRange, error) {
+	var span *WALRange
+	var first, last wal.LSN
+	for _, r := range ranges {
+		start, err := wal.ParseLSN(r.Start)
+		if err != nil {
+			return nil, fmt.Errorf("where the backup begins: %w", err)
+		}
+		end, err := wal.ParseLSN(r.End)
+		if err != nil {
+			return nil, fmt.Errorf("where the backup ends: %w", err)
+		}
+		if span == nil {
+			span, first = new(WALRange), start+1
+		}
+		if start < first {
+			span.Start, first = r.Start, start
+		}
+		if end >= last {
+			span.End, span.Timeline, last = r.End, r.Timeline, end
+		}
+	}
+	return span, nil
+}

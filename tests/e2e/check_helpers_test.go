@@ -62,6 +62,22 @@ func (p *proof) passes(snapshot string, options ...string) *check.Report {
 	if !r.Passed || len(r.Problems) > 0 || !strings.Contains(result.Output(), "PASSED") {
 		p.t.Errorf("passed %v, %q:\n%s", r.Passed, r.Problems, result.Output())
 	}
+	// What it does, and how much room that takes, is said while it goes on.
+	lines := []string{"restoring into "}
+	switch *r.Snapshot.Kind {
+	case "wal":
+		lines = []string{"adding WAL in "}
+	case "physical":
+		lines = append(lines, "that are free in "+p.scratch+" are needed", "which recovers")
+	}
+	for _, d := range r.Databases {
+		lines = append(lines, "reading database", d.Name)
+	}
+	for _, want := range lines {
+		if !strings.Contains(result.Message(), want) {
+			p.t.Errorf("it does not say %q:\n%s", want, result.Output())
+		}
+	}
 	return r
 }
 

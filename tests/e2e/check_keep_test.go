@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/PlakarKorp/integration-postgresql/tests/harness"
@@ -76,8 +77,19 @@ func TestCheckKeepAndDump(t *testing.T) {
 		}
 		return string(out)
 	}
-	if out := shell(psql + ` -XAtc "SELECT current_setting('archive_mode'), pg_is_in_recovery()"`); out != "off|f\n" {
+	if out := shell(psql + ` -XAtc "SELECT current_setting('archive_mode'), pg_is_in_recovery(), current_setting('listen_addresses'), current_setting('max_worker_processes')"`); out != "off|f||0\n" {
 		t.Errorf("the kept server says %q", out)
+	}
+	// Nobody else gets there: it is its user's.
+	for _, pattern := range []string{"", "/s", "/data"} {
+		dirs, _ := filepath.Glob(filepath.Join(c.scratch, "plakar-check-*"+pattern))
+		if len(dirs) != 1 {
+			t.Fatalf("%s: %q", pattern, dirs)
+		}
+		info, err := os.Stat(dirs[0])
+		if err != nil || info.Mode().Perm() != 0o700 || int(info.Sys().(*syscall.Stat_t).Uid) != harness.ServerUID(t) {
+			t.Errorf("%s: %v %v", dirs[0], info, err)
+		}
 	}
 	// Another check beside it does not touch it.
 	p.MustRun(c.args(snapshot, "level=start")...)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -77,6 +78,15 @@ func TestCheckLogicalFinds(t *testing.T) {
 			t.Errorf("fits: %d rows", got)
 		}
 	})
+	t.Run("part", func(t *testing.T) {
+		src.Exec(t, "postgres", "CREATE TABLE lost AS SELECT 1 AS a")
+		defer src.Exec(t, "postgres", "DROP TABLE lost")
+		p.SourceAdd("parts", src.URL("postgres"), src.BinDirOption(), "layout=tables", "table_size=0")
+		c.checkChanged(t, p.MustBackup("@parts"), []changed{{"of another table", func(dir string) error {
+			data := filepath.Join(dir, "00001-postgres", "2-data")
+			return errors.Join(os.Remove(filepath.Join(data, "public.lost.dump")), os.Link(filepath.Join(data, "public.fits.dump"), filepath.Join(data, "public.lost.dump")))
+		}, "public.lost.dump does not hold the rows of public.lost", false}})
+	})
 	t.Run("extension", func(t *testing.T) {
 		src.Exec(t, "postgres", "CREATE EXTENSION citext; CREATE TABLE worded (w citext); UPDATE pg_extension SET extname = 'postgis' WHERE extname = 'citext'")
 		c.fails(p.MustBackup("@log"), []string{`extension "postgis" is not available`, "these are in the dump and not in the database", "EXTENSION postgis (Debian, Ubuntu: postgresql-" + strconv.Itoa(src.Major) + "-postgis-3)", "TABLE public.worded"})
@@ -85,6 +95,8 @@ func TestCheckLogicalFinds(t *testing.T) {
 		{"same", func(string) error { return nil }, "", false},
 		{"no manifest", func(dir string) error { return os.Remove(filepath.Join(dir, "manifest.json")) }, "manifest.json did not arrive", false},
 		{"no dump", func(dir string) error { return os.Remove(filepath.Join(dir, "00001-postgres.dump")) }, `lacks the dump of "postgres"`, false},
+		{"no description", func(dir string) error { return os.Remove(filepath.Join(dir, "00000-cluster.json")) },
+			"lacks the description of the cluster (00000-cluster.json)", false},
 		{"half a dump", func(dir string) error {
 			file := filepath.Join(dir, "00001-postgres.dump")
 			info, err := os.Stat(file)

@@ -129,6 +129,27 @@ func TestCheckPhysicalFinds(t *testing.T) {
 			t.Errorf("good: %d rows", got)
 		}
 		c.passes(snapshot, "level=start")
+		for _, name := range []string{"broken", "worse"} {
+			src.Exec(t, "postgres", "TRUNCATE "+name)
+		}
+	})
+	// A server takes each for a smaller table, or never looks there.
+	t.Run("files", func(t *testing.T) {
+		src.Exec(t, "postgres", "CREATE TABLE shrunk AS SELECT generate_series(1, 10000) AS a; ALTER TABLE shrunk ADD PRIMARY KEY (a); CHECKPOINT")
+		file := func(name string) string {
+			return filepath.Join(src.DataDir, src.QueryText(t, "postgres", "SELECT pg_relation_filepath('"+name+"')"))
+		}
+		second := file("good") + ".1"
+		must(t, errors.Join(os.Truncate(file("shrunk"), 8192), os.Remove(index), os.WriteFile(second, make([]byte, 8192), 0o600)))
+		if os.Getuid() == 0 {
+			must(t, os.Chown(second, harness.ServerUID(t), -1))
+		}
+		snapshot := p.MustBackup("@phys")
+		r := c.fails(snapshot, []string{"public.the_index is missing", "of public.good is missing or not full, and there is more behind it"})
+		if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "public.shrunk (1 in place of 45)") {
+			t.Errorf("%q", r.Warnings)
+		}
+		c.fails(snapshot, []string{"public.shrunk cannot be read through its index"}, "level=amcheck")
 	})
 }
 

@@ -231,8 +231,9 @@ func TestPhysicalRestoreAsUser(t *testing.T) {
 	if out, err := run("restore", "-to", binURL(s.DataDir), "-o", "owner=root", snapshot); err == nil || !strings.Contains(out, "only root can give files") {
 		t.Errorf("%v: %s", err, out)
 	}
-	// A path that is relative to where plakar runs, in its home.
-	if out, err := run("restore", "-to", "postgres+bin://./data", snapshot); err != nil {
+	// A path that is relative to where plakar runs, in its home; the tablespace is named by where it was.
+	far, was := filepath.Join(s.SocketDir, "far"), src.QueryText(t, "postgres", "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE oid >= 16384")
+	if out, err := run("restore", "-to", "postgres+bin://./data", "-o", "tablespaces="+was+"="+far, snapshot); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if err := os.Rename(filepath.Join(p.Home, "data"), s.DataDir); err != nil {
@@ -246,6 +247,7 @@ func TestPhysicalRestoreAsUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	owned(t, s.DataDir)
+	owned(t, far)
 	verifyBackup(t, s, "tablespaces")
 	s.Start(t)
 	onTimeline(t, s, "2")
@@ -256,21 +258,33 @@ func TestPhysicalRestoreAsUser(t *testing.T) {
 func TestPhysicalRestoreWarns(t *testing.T) {
 	t.Parallel()
 	harness.LowestMajorOnly(t, "the settings are those of every version")
-	src := harness.Start(t)
+	src := harness.Start(t, harness.Fresh(), harness.InitdbArgs("--allow-group-access"))
 	src.WriteFile(t, "postgresql.conf", "data_directory = '"+src.DataDir+"'\nhba_file '"+src.DataDir+"/pg_hba.conf' # the original's\n"+
-		"external_pid_file = '"+src.DataDir+"/../pid'\n")
+		"external_pid_file = '"+src.DataDir+"/../pid'\ninclude_if_exists '/nosuch/a.conf'\ninclude 'more.conf'\n")
+	src.WriteFile(t, "more.conf", "ident_file = '"+src.DataDir+"/pg_ident.conf'\ninclude_dir '../conf.d'\n")
+	for _, name := range []string{"postgresql.conf", "more.conf", "postgresql.auto.conf", "pg_hba.conf"} { // which a test writes for their owner only
+		must(t, os.Chmod(filepath.Join(src.DataDir, name), 0o640)) //nolint:gosec // as the server does
+	}
 	p := physical(t, src)
 	snapshot := p.MustBackup("@phys")
 	s, result := rebuild(t, p, snapshot, src.Major)
-	want := "postgres -D " + s.DataDir + " -c data_directory=" + s.DataDir + " -c external_pid_file='' -c hba_file=" + s.DataDir + "/pg_hba.conf"
-	if !strings.Contains(result.Message(), want) || !strings.Contains(result.Message(), "hba_file = '"+src.DataDir+"/pg_hba.conf'") {
-		t.Errorf("it does not say %q: %s", want, result.Output())
+	if info, err := os.Stat(s.DataDir); err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("the group may not read it: %v %v", info, err)
+	}
+	for _, want := range []string{
+		"postgres -D " + s.DataDir + " -c data_directory=" + s.DataDir + " -c external_pid_file='' -c hba_file=" + s.DataDir + "/pg_hba.conf -c ident_file=" + s.DataDir + "/pg_ident.conf",
+		"hba_file = '" + src.DataDir + "/pg_hba.conf'", "ident_file = '" + src.DataDir + "/pg_ident.conf'",
+		"files that did not come with the backup", "include_if_exists '/nosuch/a.conf', include_dir '../conf.d'",
+	} {
+		if !strings.Contains(result.Message(), want) {
+			t.Errorf("it does not say %q: %s", want, result.Output())
+		}
 	}
 	if err := os.Remove(filepath.Join(src.DataDir, "postgresql.conf")); err != nil {
 		t.Fatal(err)
 	}
 	s, result = rebuild(t, p, p.MustBackup("@phys"), src.Major)
-	want = "/main/postgresql.conf -c data_directory=" + s.DataDir
+	want := "/main/postgresql.conf -c data_directory=" + s.DataDir
 	if !strings.Contains(result.Message(), "holds no postgresql.conf") || !strings.Contains(result.Message(), want) {
 		t.Errorf("it does not say %q: %s", want, result.Output())
 	}

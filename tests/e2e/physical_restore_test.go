@@ -44,11 +44,20 @@ func verifyBackup(t *testing.T, s *harness.Server, tablespaces string) {
 	tool(t, s, "", "pg_verifybackup", "--exit-on-error", "--ignore=manifest.json", "--ignore="+tablespaces, s.DataDir)
 }
 
-// owned checks that everything belongs to the user that servers run as.
+// owned checks that everything belongs to the user that servers run as, and that the group may read all of it or
+// nothing, as it may the directory.
 func owned(t *testing.T, dir string) {
 	t.Helper()
 	uid := harness.ServerUID(t)
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	top, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode := top.Mode().Perm()
+	if mode != 0o700 && mode != 0o750 {
+		t.Errorf("%s has the mode %v", dir, mode)
+	}
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -59,7 +68,7 @@ func owned(t *testing.T, dir string) {
 		if got := int(info.Sys().(*syscall.Stat_t).Uid); got != uid {
 			t.Errorf("%s belongs to %d", path, got)
 		}
-		if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 || entry.IsDir() && info.Mode().Perm() != 0o700 {
+		if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != mode&0o040 || entry.IsDir() && info.Mode().Perm() != mode {
 			t.Errorf("%s has the mode %v", path, info.Mode())
 		}
 		return nil
