@@ -178,7 +178,7 @@ func (a *arrivals) lacks(file manifest.File, o *options.Export) string {
 	kind, database := route(file.Path)
 	wanted := selects(o, database)
 	switch {
-	case slices.Contains(a.dropped, database) && !slices.Contains(a.there, plain(database)):
+	case a.wasDropped(database):
 	case slices.Contains(a.empty, file.Path) && wanted:
 		return path.Base(file.Path) + ", which is empty although its database was not dropped"
 	case kind == clusterDescription && !a.clusterArrived:
@@ -191,6 +191,11 @@ func (a *arrivals) lacks(file manifest.File, o *options.Export) string {
 		return fmt.Sprintf("%s of the dump of %q", path.Base(file.Path), database)
 	}
 	return ""
+}
+
+// wasDropped reports whether a database with empty files was not there any more after the backup.
+func (a *arrivals) wasDropped(database string) bool {
+	return slices.Contains(a.dropped, database) && !slices.Contains(a.there, plain(database))
 }
 
 // plain is a database's name as the manifest has it.
