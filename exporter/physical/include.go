@@ -62,7 +62,7 @@ func (c *configuration) include(key, value, dir string, depth int) error {
 		return nil //nolint:nilerr // as the server does
 	case err != nil, info.IsDir() != (key == "include_dir"):
 		c.lacks(key, value)
-		return nil
+		return nil //nolint:nilerr // a warning says so
 	case info.IsDir():
 		names, err = fs.Glob(c.there, path.Join(name, "*.conf"))
 		slices.Sort(names)
