@@ -24,7 +24,7 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 		"warning": reflect.TypeFor[manifest.Warning](),
 	})
 	schemaAgrees(t, manifest.SchemaOfCluster(), map[string]reflect.Type{
-		"": reflect.TypeFor[manifest.Cluster](), "database": reflect.TypeFor[manifest.ClusterDatabase](),
+		"": reflect.TypeFor[manifest.Cluster](), "database": reflect.TypeFor[manifest.ClusterDatabase](), "member": reflect.TypeFor[manifest.ExtensionMember](),
 		"schema": reflect.TypeFor[manifest.ClusterSchema](), "grant": reflect.TypeFor[manifest.Grant](), "setting": reflect.TypeFor[manifest.Setting](),
 		"warning": reflect.TypeFor[manifest.Warning](),
 	})
