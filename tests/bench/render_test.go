@@ -63,6 +63,8 @@ var targets = []target{
 	{"0.5 GB of new WAL, -cpu 2", "wal stream -cpu 2", pluginDefault, received, 1.25},
 	{"restore with 2 GB of WAL, recovery included", "recovery", pluginDefault, recovered, 0},
 	{"restore with 2 GB of WAL, recovery included, -cpu 2", "recovery -cpu 2", pluginDefault, recovered, 0},
+	{"restore with 2 GB of WAL, recovery included", "recovery", pluginDefault, barman, 0},
+	{"restore with 2 GB of WAL, recovery included, -cpu 2", "recovery -cpu 2", pluginDefault, barman, 0},
 	{"4,000 tables without rows", "schema D2", pluginDefault, pgDumpSchemaOnly, 1.3},
 	{"20,000 tables without rows", "schema D5", pluginDefault, pgDumpSchemaOnly, 1.3},
 	{"20,000 tables without rows, -cpu 2", "schema D5 -cpu 2", pluginDefault, pgDumpSchemaOnly, 1.3},

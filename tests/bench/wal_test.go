@@ -15,6 +15,7 @@ const (
 	oneSecond = "one second"
 	received  = "pg_receivewal into a directory, and plakar backup of it"
 	recovered = "pgBackRest, restore and recovery"
+	barman    = "Barman, restore and recovery"
 )
 
 // BenchmarkWAL compares backups of the WAL: of a window of 1,000 segments with nothing new in it, and
@@ -98,6 +99,7 @@ func BenchmarkRecovery(b *testing.B) {
 	g.plakar.MustBackup(wal)
 	base := g.plakar.MustBackup(g.source("bin", "postgres+bin", ""))
 	rest, archived := g.backRestRecovery(b)
+	man, streamed := g.barmanRecovery(b)
 	for range 4 {
 		g.writeWAL(b)
 	}
@@ -112,6 +114,10 @@ func BenchmarkRecovery(b *testing.B) {
 	if rest != nil {
 		archived(b)
 		contenders = append(contenders, g.recovery(b, recovered, rest))
+	}
+	if man != nil {
+		streamed(b)
+		contenders = append(contenders, g.recovery(b, barman, man))
 	}
 	each(g, func(cpu string) {
 		record(b, "recovery"+cpu, "restore with 2 GB of WAL, recovery included", contenders)
