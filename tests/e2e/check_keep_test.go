@@ -61,22 +61,8 @@ func TestCheckKeepAndDump(t *testing.T) {
 	}
 
 	result := p.MustRun(c.args(snapshot, "level=start", "keep=true")...)
-	_, psql, found := strings.Cut(result.Output(), "connect to it: ")
-	psql, rest, _ := strings.Cut(psql, "\n")
-	_, remove, foundToo := strings.Cut(rest, "remove it: ")
-	remove, _, _ = strings.Cut(remove, "\n")
-	if !found || !foundToo {
-		t.Fatal(result.Output())
-	}
-	shell := func(command string) string {
-		cmd := exec.Command("sh", "-c", command)
-		cmd.Env = append(src.Env("postgres"), "PATH="+src.BinDir+":"+os.Getenv("PATH"))
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%s: %v\n%s", command, err, out)
-		}
-		return string(out)
-	}
+	psql, remove := kept(t, result)
+	shell := func(command string) string { return shellOf(t, src, command) }
 	if out := shell(psql + ` -XAtc "SELECT current_setting('archive_mode'), pg_is_in_recovery(), current_setting('listen_addresses'), current_setting('max_worker_processes')"`); out != "off|f||0\n" {
 		t.Errorf("the kept server says %q", out)
 	}
@@ -96,4 +82,29 @@ func TestCheckKeepAndDump(t *testing.T) {
 	shell(psql + " -XAtc 'SELECT 1'")
 	shell(remove)
 	c.empty()
+}
+
+// kept are the commands that a check with keep=true says: to connect to its server, and to remove it.
+func kept(t *testing.T, result harness.Result) (psql, remove string) {
+	t.Helper()
+	_, psql, found := strings.Cut(result.Output(), "connect to it: ")
+	psql, rest, _ := strings.Cut(psql, "\n")
+	_, remove, foundToo := strings.Cut(rest, "remove it: ")
+	remove, _, _ = strings.Cut(remove, "\n")
+	if !found || !foundToo {
+		t.Fatal(result.Output())
+	}
+	return psql, remove
+}
+
+// shellOf runs a command with the tools of a server.
+func shellOf(t *testing.T, s *harness.Server, command string) string {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Env = append(s.Env("postgres"), "PATH="+s.BinDir+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
 }

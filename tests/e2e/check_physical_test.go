@@ -180,10 +180,10 @@ func TestCheckPhysicalMissing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		src.WriteFile(t, "postgresql.conf", string(text)+"shared_preload_libraries = 'pg_cron, auto_explain, $libdir/nosuch'\ncron.database_name = 'postgres'\nmax_logical_replication_workers = 4\n")
+		src.WriteFile(t, "postgresql.conf", string(text)+"shared_preload_libraries = 'pgaudit, auto_explain, $libdir/nosuch'\npgaudit.log = 'all'\nmax_logical_replication_workers = 4\n")
 		src.Exec(t, "postgres", "CREATE DATABASE locked")
 		src.Exec(t, "postgres", "ALTER DATABASE locked SET session_preload_libraries = 'nosuch'")
-		r := c.fails(p.MustBackup("@phys"), []string{`asks for "pg_cron"`, "postgresql-" + strconv.Itoa(src.Major) + "-cron", `asks for "nosuch"`})
+		r := c.fails(p.MustBackup("@phys"), []string{`asks for "pgaudit"`, "postgresql-" + strconv.Itoa(src.Major) + "-pgaudit", `asks for "nosuch"`})
 		if len(r.Problems) != 2 || *r.Configuration != "backup" || len(r.Databases) != 3 {
 			t.Errorf("%q %+v", r.Problems, r)
 		}
