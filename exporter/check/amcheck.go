@@ -68,7 +68,7 @@ func (s *server) countByIndex(ctx context.Context, database string, found *conte
 	}
 	var wrong []string
 	for _, r := range indexed {
-		want, read := found.rows[r]
+		want, read := found.count(r)
 		if !read {
 			continue
 		}
@@ -86,7 +86,12 @@ func (s *server) countByIndex(ctx context.Context, database string, found *conte
 	return named(database, "", wrong)
 }
 
-// indexedTables lists the tables with a B-tree that has all rows, which a session uses from now on.
+// cachedPages is the size of a table, in pages, that the server keeps in its cache.
+const cachedPages = 10000
+
+// indexedTables lists the tables with a B-tree that has all rows, which a session uses from now on. Large ones
+// are among them only if nearly all their pages are known to be visible: each row of the others would be looked up
+// in the table, one random page after another.
 func indexedTables(ctx context.Context, conn *pgx.Conn) ([]relation, error) {
 	for _, way := range []string{"enable_seqscan", "enable_bitmapscan"} {
 		if _, err := conn.Exec(ctx, "SET "+way+" = off"); err != nil {
@@ -96,7 +101,8 @@ func indexedTables(ctx context.Context, conn *pgx.Conn) ([]relation, error) {
 	rows, err := conn.Query(ctx, `SELECT DISTINCT n.nspname::text, c.relname::text
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		JOIN pg_catalog.pg_class b ON b.oid = i.indexrelid JOIN pg_catalog.pg_am a ON a.oid = b.relam
-		WHERE a.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL AND c.relkind IN ('r', 'm')`)
+		WHERE a.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL AND c.relkind IN ('r', 'm')
+		AND (c.relpages < $1 OR c.relallvisible > 0.9 * c.relpages)`, cachedPages)
 	if err != nil {
 		return nil, err
 	}

@@ -275,3 +275,21 @@ func TestFiles(t *testing.T) {
 		}
 	}
 }
+
+// Of an extension's table a dump has those rows only that the extension names.
+func TestCompareExtensionTable(t *testing.T) {
+	r := relation{"public", "spatial_ref_sys"}
+	l := &logicalWay{check: &check{report: newReport("read")}, expected: map[string]*contents{"shop": {rows: map[relation]int64{r: 1}}}}
+	found := newContent(nil)
+	found.rows[r], found.whole[r] = 1, 8500
+	if err := l.compare(t.Context(), "shop", found, &Database{Name: "shop"}); err != nil {
+		t.Error(err)
+	}
+	if n, read := found.count(r); n != 8500 || !read {
+		t.Errorf("%d rows, %v", n, read)
+	}
+	found.rows[r] = 0
+	if err := l.compare(t.Context(), "shop", found, &Database{Name: "shop"}); err == nil {
+		t.Error("a missing row was not found")
+	}
+}

@@ -28,7 +28,8 @@ func (s *server) readOthers(ctx context.Context, database string, found *content
 	var errs []error
 	const most = 20
 	for _, r := range all {
-		if _, read := found.rows[r.relation]; read && !r.ofExtension {
+		_, dumped := found.rows[r.relation]
+		if dumped && !r.ofExtension {
 			continue
 		}
 		n := lineCounter{progress: found.progress}
@@ -42,7 +43,11 @@ func (s *server) readOthers(ctx context.Context, database string, found *content
 		if conn.IsClosed() {
 			return errors.Join(errs...)
 		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case dumped:
+			found.whole[r.relation] = n.lines
+		default:
 			found.rows[r.relation] = n.lines
 			found.bytes += n.bytes
 		}

@@ -29,6 +29,7 @@ const tableData = "TABLE DATA"
 type content struct {
 	toc          *dumparchive.TOC
 	rows         map[relation]int64
+	whole        map[relation]int64    // of tables of extensions, of which pg_dump reads a part
 	names        map[relation]relation // in UTF-8, of those that are not as they are
 	largeObjects int64
 	bytes        int64 // of rows and large objects
@@ -36,7 +37,15 @@ type content struct {
 }
 
 func newContent(p *progress) *content {
-	return &content{rows: make(map[relation]int64), names: make(map[relation]relation), progress: p}
+	return &content{rows: make(map[relation]int64), whole: make(map[relation]int64), names: make(map[relation]relation), progress: p}
+}
+
+// count is how many rows a relation has, if they were all read.
+func (c *content) count(r relation) (n int64, read bool) {
+	if n, read = c.whole[r]; !read {
+		n, read = c.rows[r]
+	}
+	return n, read
 }
 
 // named is a relation's name in UTF-8.

@@ -64,16 +64,24 @@ func (c *configuration) include(key, value, dir string, depth int) error {
 		c.lacks(key, value)
 		return nil //nolint:nilerr // a warning says so
 	case info.IsDir():
-		names, err = fs.Glob(c.there, path.Join(name, "*.conf"))
-		slices.Sort(names)
+		names, err = confIn(c.there, name)
 	}
 	for _, name := range names {
-		if key == "include_dir" && strings.HasPrefix(path.Base(name), ".") {
-			continue // as the server does
-		}
 		err = cmp.Or(err, c.file(name, depth))
 	}
 	return err
+}
+
+// confIn lists what include_dir reads of a directory, in its order.
+// Source: GetConfFilesInDir in src/backend/utils/misc/conffiles.c
+func confIn(there fs.FS, dir string) (names []string, err error) {
+	entries, err := fs.ReadDir(there, dir)
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasSuffix(name, ".conf") && !strings.HasPrefix(name, ".") {
+			names = append(names, path.Join(dir, name))
+		}
+	}
+	return names, err
 }
 
 // lacks notes a line, once.

@@ -170,16 +170,20 @@ func (w *walRestore) segment(name string, content io.Reader) error {
 
 // compareOwn makes sure that a segment that came with the base backup as well is the same: a
 // server would take the other one, and find the backup's beginning nowhere or elsewhere. In a
-// standby's backup, the last one may not be full: what counts is the WAL up to the backup's end.
+// standby's backup, the last one may not be full: what counts is the WAL up to the backup's end, or as
+// much of that as a partial one has.
 func (w *walRestore) compareOwn(name string, segment wal.Segment, partial bool) error {
-	if partial || !w.base.own[segment] {
+	if !w.base.own[segment] || partial && !w.base.standby {
 		return nil
 	}
 	counts := segment.Size
 	if w.base.standby {
 		counts = uint64(max(segment.Start, min(segment.End(), w.base.end)) - segment.Start)
 	}
-	c, err := compareFiles(w.wal, name, path.Join(storeDir, incoming))
+	c, err := compareFiles(w.wal, strings.TrimSuffix(name, wal.PartialSuffix), path.Join(storeDir, incoming))
+	if partial {
+		counts = min(counts, c.endB)
+	}
 	if err == nil && !c.agree(counts) {
 		err = fmt.Errorf("the base backup came with another segment of that name: %w", errOtherHistory)
 	}

@@ -54,22 +54,25 @@ func TestOwnSegment(t *testing.T) {
 	s := wal.Segment{Timeline: 1, Start: 5 << 20, Size: wal.MinSegmentSize}
 	const standby = "BACKUP FROM: standby\n"
 	for _, c := range []struct {
-		label, content string
-		end            wal.LSN // of the base backup, in the segment
-		refused        bool
+		label, content, suffix string
+		end                    wal.LSN // of the base backup, in the segment
+		refused                bool
 	}{
-		{"", "own", 0, false}, {"", "other", 0, true}, {"", "own, and more", 0, true},
-		{standby, "other", 0, false}, {standby, "other", wal.FirstPageHeaderSize + 2, true},
-		{standby, "own, and more", wal.FirstPageHeaderSize + 3, false}, {standby, "other", 3 << 20, true},
+		{"", "own", "", 0, false}, {"", "other", "", 0, true}, {"", "own, and more", "", 0, true},
+		{standby, "other", "", 0, false}, {standby, "other", "", wal.FirstPageHeaderSize + 2, true},
+		{standby, "own, and more", "", wal.FirstPageHeaderSize + 3, false}, {standby, "other", "", 3 << 20, true},
+		{standby, "other", wal.PartialSuffix, wal.FirstPageHeaderSize + 2, true}, {standby, "ow", wal.PartialSuffix, wal.FirstPageHeaderSize + 3, false},
+		{standby, "own, and more", wal.PartialSuffix, wal.FirstPageHeaderSize + 3, false},
 	} {
+		name := s.Name() + c.suffix
 		w := walOn(t, s, page(s, "own"), c.label)
 		w.base.end = s.Start + c.end
-		err := w.segment(s.Name(), bytes.NewReader(page(s, c.content)))
+		err := w.segment(name, bytes.NewReader(page(s, c.content)))
 		if refused := errors.Is(err, errOtherHistory); refused != c.refused || err != nil && !refused {
 			t.Errorf("%+v: %v", c, err)
 		}
 		// The group may read the directory that a test gets.
-		if info, err := w.store.Lstat(s.Name()); (err == nil) == c.refused || err == nil && info.Mode() != 0o640 {
+		if info, err := w.store.Lstat(name); (err == nil) == c.refused || err == nil && info.Mode() != 0o640 {
 			t.Errorf("%+v: in the store: %v %v", c, info, err)
 		}
 		if w.data.has(controlFile) || c.refused != strings.Contains(w.hint(), "own history") {
