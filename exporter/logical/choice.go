@@ -40,7 +40,7 @@ func selectsObjects(o *options.Export) bool { return len(o.Tables)+len(o.Schemas
 func (c chooser) choose(ctx context.Context, into place, archives ...*archive) error {
 	if !selectsObjects(c.options) {
 		// A dump of everything is restored as it is, whatever the target has.
-		if _, complete := selection.Whole(tablesOfContents(archives), target.NewDatabase().Has); complete || c.options.DataOnly {
+		if _, complete := selection.Whole(tablesOfContents(archives), c.wholeRequest(archives[0].database, target.NewDatabase())); complete || c.options.DataOnly {
 			return nil
 		}
 	}
@@ -76,12 +76,20 @@ func (c chooser) chooseFrom(ctx context.Context, tocs []*dumparchive.TOC, databa
 	}
 	if selectsObjects(c.options) {
 		if result, err = c.chooseNamed(database, tocs, objects, into); err == nil {
-			err = c.checkDroppable(ctx, objects, into, result.Existing)
+			err = c.checkDroppable(ctx, objects, into, result, tocs)
 		}
 		return result, false, err
 	}
-	result, complete = selection.Whole(tocs, objects.Has)
+	result, complete = selection.Whole(tocs, c.wholeRequest(database, objects))
 	return result, complete, nil
+}
+
+// wholeRequest is what selection.Whole is to know, beside what the database has.
+func (c chooser) wholeRequest(database string, objects *target.Objects) selection.Request {
+	return selection.Request{
+		Exists: objects.Has, MembersOf: c.cluster.membersOf(database), NoRows: c.options.SchemaOnly,
+		Empties: c.options.Clean || c.options.Recreates(),
+	}
 }
 
 func tablesOfContents(archives []*archive) []*dumparchive.TOC {
@@ -106,7 +114,7 @@ func inUTF8(ctx context.Context, s *server.Server, archives ...*archive) ([]*dum
 func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
 	wanted := request(c.options)
 	wanted.Exists, wanted.Fill, wanted.MadeBy = objects.Has, c.options.DataOnly || into.filled, c.cluster.madeBy(database)
-	wanted.MembersOf = c.cluster.membersOf(database)
+	wanted.MembersOf, wanted.NoRows, wanted.Empties = c.cluster.membersOf(database), c.options.SchemaOnly, c.options.Clean
 	result, err := selection.Select(tocs, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("option %w", err)
@@ -133,13 +141,21 @@ func lackingRows(result *selection.Result, objects *target.Objects) []selection.
 
 // checkDroppable refuses to clean what cannot be dropped: pg_restore would go on, to put what belongs to
 // the relation on one that has the rows of today.
-func (c chooser) checkDroppable(ctx context.Context, objects *target.Objects, into place, existing []selection.Object) error {
-	if !c.options.Clean || len(existing) == 0 {
+func (c chooser) checkDroppable(ctx context.Context, objects *target.Objects, into place, result *selection.Result, tocs []*dumparchive.TOC) error {
+	if !c.options.Clean || len(result.Existing) == 0 {
 		return nil
 	}
-	dependents, err := objects.Dependents(ctx, c.server, into.name, existing)
+	dropped := slices.Clone(result.Existing)
+	for n, toc := range tocs {
+		for _, id := range result.Lists[n] {
+			if e := toc.ByID(id); e != nil && e.DropStmt != "" {
+				dropped = append(dropped, selection.Object{Kind: e.Desc, Schema: e.Namespace, Name: e.Tag})
+			}
+		}
+	}
+	dependents, err := objects.Dependents(ctx, c.server, into.name, dropped)
 	if err == nil && len(dependents) > 0 {
-		err = fmt.Errorf("clean=true cannot drop %s, since others depend on it: %s: nothing was touched\nhint: choose them as well, drop them first, or restore into another database with the option database", list(existing), limited(dependents))
+		err = fmt.Errorf("clean=true cannot drop %s, since others depend on it: %s: nothing was touched\nhint: choose them as well, drop them first, or restore into another database with the option database", list(result.Existing), limited(dependents))
 	}
 	return err
 }

@@ -195,7 +195,8 @@ func (s *selection) addPartitions(ctx context.Context, conn *pgx.Conn) ([][2]str
 }
 
 // foreignKeysToExcluded warns of foreign keys to tables whose rows are left out, of others, whose
-// rows are not: no restore can make them.
+// rows are not: no restore can make them. A partitioned table has none of its own, and of those of one
+// partition a restore cannot know: it tries the key.
 func (s *selection) foreignKeysToExcluded(ctx context.Context, conn *pgx.Conn) (warnings []string, err error) {
 	if len(s.excludedRows) == 0 {
 		return nil, nil
@@ -203,7 +204,7 @@ func (s *selection) foreignKeysToExcluded(ctx context.Context, conn *pgx.Conn) (
 	oids := func(matched map[uint32]bool) []uint32 { return slices.AppendSeq([]uint32{}, maps.Keys(matched)) }
 	rows, _ := conn.Query(ctx, `
 		SELECT DISTINCT k.conname::text || ' of ' || k.conrelid::regclass || ' (to ' || k.confrelid::regclass || ')'
-		FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+		FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid AND f.relkind = 'r' AND NOT f.relispartition
 		WHERE k.contype = 'f' AND k.confrelid = ANY ($1::oid[]) AND NOT c.oid = ANY ($1 || $2::oid[]) AND NOT c.relnamespace = ANY ($3::oid[])
 			AND ($4::oid[] = '{}' OR c.oid = ANY ($4)) AND ($5::oid[] = '{}' OR c.relnamespace = ANY ($5))
 			AND NOT EXISTS (SELECT FROM pg_constraint parent WHERE parent.oid = k.conparentid AND parent.confrelid = k.confrelid)

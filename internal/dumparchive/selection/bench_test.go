@@ -35,7 +35,7 @@ func BenchmarkOneTable(b *testing.B) {
 	b.Run("whole", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			Whole([]*dumparchive.TOC{toc}, func(o Object) bool { return o.Kind == "SCHEMA" })
+			Whole([]*dumparchive.TOC{toc}, Request{Exists: func(o Object) bool { return o.Kind == "SCHEMA" }})
 		}
 	})
 }

@@ -44,7 +44,7 @@ func TestExtensionTable(t *testing.T) {
 			t.Errorf("%+v: %+v", c.request, r)
 		}
 	}
-	if r, complete := Whole([]*dumparchive.TOC{toc}, has(public, table, Object{Kind: "SCHEMA", Name: "pg_catalog"})); !complete || len(r.LeftAlone) > 0 {
+	if r, complete := Whole([]*dumparchive.TOC{toc}, Request{Exists: has(public, table, Object{Kind: "SCHEMA", Name: "pg_catalog"})}); !complete || len(r.LeftAlone) > 0 {
 		t.Errorf("%+v, %v", r, complete)
 	}
 }

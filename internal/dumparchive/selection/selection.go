@@ -47,6 +47,10 @@ type Request struct {
 	// relations are; see Result.Existing. A schema is never made again.
 	Clean bool
 
+	// NoRows is for a restore of definitions alone, Empties for one that drops the tables which it
+	// restores before their rows come: those of the target are no rows that a key could refer to.
+	NoRows, Empties bool
+
 	// Fill is for a restore of rows into tables that the target has. Without it the rows of
 	// a table that an archive has no definition of, since an extension makes it, are for one
 	// that the target lacks; see Result.LeftAlone.

@@ -216,16 +216,16 @@ func TestWhole(t *testing.T) {
 		dumparchive.Entry{Desc: "COMMENT", Namespace: "app", Tag: "CONSTRAINT k ON t", Dependencies: []int{5}},
 		dumparchive.Entry{Desc: "PUBLICATION TABLE", Namespace: "app", Tag: "f t", Defn: "ALTER PUBLICATION f ADD TABLE ONLY app.t;", Section: dumparchive.SectionPostData},
 	)
-	r, complete := Whole([]*dumparchive.TOC{part}, has(public))
+	r, complete := Whole([]*dumparchive.TOC{part}, Request{Exists: has(public)})
 	if complete || !slices.Equal(r.Lists[0], []int{2, 4}) || !slices.Equal(r.MissingSchemas, []string{"app"}) || len(r.ForeignKeys) != 1 || len(r.Detached) != 1 || len(r.Memberships) != 1 {
 		t.Errorf("%+v, %v", r, complete)
 	}
 	there := has(Object{"SCHEMA", "", "app"}, Object{"TABLE", "app", "p"}, Object{"TABLE", "app", "o"}, Object{"PUBLICATION", "", "f"})
-	if r, complete = Whole([]*dumparchive.TOC{part}, there); !complete || len(r.Lists[0]) != 7 {
+	if r, complete = Whole([]*dumparchive.TOC{part}, Request{Exists: there}); !complete || len(r.Lists[0]) != 7 {
 		t.Errorf("%+v, %v", r, complete)
 	}
 	for _, version := range []string{"v15.dump", "v17.dump", "v18.dump"} {
-		if r, complete := Whole([]*dumparchive.TOC{archive(t, version)}, has(public)); !complete {
+		if r, complete := Whole([]*dumparchive.TOC{archive(t, version)}, Request{Exists: has(public)}); !complete {
 			t.Errorf("%s is a dump of all: %+v", version, r)
 		}
 	}
@@ -238,7 +238,7 @@ func TestMissingSchemaOfExtension(t *testing.T) {
 		dumparchive.Entry{Desc: "TABLE", Namespace: "app", Tag: "t", Defn: "CREATE TABLE app.t (x \"Ext\".citext);", Section: dumparchive.SectionPreData, Dependencies: []int{1}},
 	)
 	want := []string{"Ext", "app"}
-	if r, complete := Whole([]*dumparchive.TOC{part}, has(public)); complete || !slices.Equal(r.MissingSchemas, want) {
+	if r, complete := Whole([]*dumparchive.TOC{part}, Request{Exists: has(public)}); complete || !slices.Equal(r.MissingSchemas, want) {
 		t.Errorf("the whole archive: %+v, %v", r, complete)
 	}
 	if r, _ := selected(t, part, Request{Tables: []string{"t"}, Exists: has(public)}); !slices.Equal(r.MissingSchemas, want) {

@@ -176,6 +176,8 @@ func (w *walk) satisfied(key int) bool {
 		return true
 	case on == none:
 		return w.objectExists(Object{Kind: "TABLE", Schema: to.schema, Name: to.name})
+	case w.level[on] == chosen && w.lacksRows(key, on):
+		return !w.request.Empties && w.exists(on)
 	case w.level[on] == chosen, w.exists(on):
 		return true
 	}

@@ -10,10 +10,11 @@ import (
 // Whole chooses all that archives hold, less what cannot be there because the backup chose
 // only a part of the database: pg_dump -t and -n write foreign keys, partitions and
 // memberships of publications whose other side they leave out, and foreign keys to rows that
-// --exclude-table-data leaves out. Of Request only Exists applies. complete reports that nothing was left out and that no schema is missing: the
-// archives can be restored as they are.
-func Whole(archives []*dumparchive.TOC, exists func(Object) bool) (r *Result, complete bool) {
-	w := newWalk(newGraph(archives), Request{Exists: exists, Fill: true})
+// --exclude-table-data leaves out. Of Request, Exists, MembersOf, NoRows and Empties apply. complete reports that
+// nothing was left out and that no schema is missing: the archives can be restored as they are.
+func Whole(archives []*dumparchive.TOC, request Request) (r *Result, complete bool) {
+	request.Fill = true
+	w := newWalk(newGraph(archives), request)
 	left := 0
 	for node := range w.g.entries {
 		if w.g.archive[node] != none && w.lacksOther(node) {
@@ -40,9 +41,7 @@ func (w *walk) lacksOther(node int) bool {
 	case "SCHEMA":
 		return e.Tag == "public" && !strings.HasPrefix(e.Defn, "--") && w.objectExists(g.object(node))
 	case "FK CONSTRAINT":
-		to, ok := g.references[node]
-		on := g.relation(to)
-		return ok && w.isLeftOut(node, &w.foreignKeys, on != none && (g.hasRows(on) || !g.hasRows(g.root(node))), Object{Kind: "TABLE", Schema: to.schema, Name: to.name})
+		return w.lacksReferenced(node)
 	case "TABLE ATTACH":
 		parent, ok := nameAfter(e.Defn, e.Namespace, "TABLE")
 		return ok && w.isLeftOut(node, &w.detached, g.relation(parent) != none, Object{Kind: "TABLE", Schema: parent.schema, Name: parent.name})
@@ -56,6 +55,33 @@ func (w *walk) lacksOther(node int) bool {
 	return false
 }
 
+// lacksReferenced reports whether there is nothing that a foreign key could refer to.
+func (w *walk) lacksReferenced(key int) bool {
+	to, ok := w.g.references[key]
+	if !ok {
+		return false
+	}
+	on := w.g.relation(to)
+	if on == none {
+		isDefined := w.request.MembersOf != nil && len(w.request.MembersOf(to.schema, to.name)) > 0 // it comes with its extension
+		return w.isLeftOut(key, &w.foreignKeys, isDefined, Object{Kind: "TABLE", Schema: to.schema, Name: to.name})
+	}
+	if !w.lacksRows(key, on) {
+		return false
+	}
+	if w.request.Empties {
+		w.foreignKeys = append(w.foreignKeys, key)
+		return true
+	}
+	return w.isLeftOut(key, &w.foreignKeys, false, w.g.object(on))
+}
+
+// lacksRows reports whether the rows that a foreign key refers to were left out of archives that
+// have those which refer to them.
+func (w *walk) lacksRows(key, on int) bool {
+	return !w.request.NoRows && w.g.rowsAreLeftOut(on) && w.g.hasRows(w.g.root(key))
+}
+
 // isLeftOut enters a node among those left out if the archives do not define what it needs
 // and the target does not have it.
 func (w *walk) isLeftOut(node int, among *[]int, isDefined bool, needs Object) bool {
@@ -64,6 +90,13 @@ func (w *walk) isLeftOut(node int, among *[]int, isDefined bool, needs Object) b
 	}
 	*among = append(*among, node)
 	return true
+}
+
+// rowsAreLeftOut reports whether a table's rows are not in the archives. That a partitioned table has no
+// partitions is not it, nor that pg_dump of a version before 14 does not tell which they are.
+func (g *graph) rowsAreLeftOut(table int) bool {
+	isPartitioned := strings.Contains(g.entries[table].Defn, "\nPARTITION BY ")
+	return !g.hasRows(table) && (!isPartitioned || len(g.partitions[table]) > 0)
 }
 
 // hasRows reports whether the archives have rows of a table or of its partitions. They have an
