@@ -178,7 +178,7 @@ func (a *arrivals) lacks(file manifest.File, o *options.Export) string {
 	wanted := selects(o, database)
 	switch {
 	case slices.Contains(a.dropped, database):
-	case kind == clusterDescription && !a.clusterArrived:
+	case kind == clusterDescription && !a.clusterArrived && len(o.Databases) == 0: // single databases do without
 		return "the description of the cluster (" + path.Base(recordname.Cluster) + ")"
 	case kind == globalsScript && !a.globalsArrived && o.Globals != options.GlobalsNone:
 		return "the globals"

@@ -112,6 +112,9 @@ func inUTF8(ctx context.Context, s *server.Server, archives ...*archive) ([]*dum
 // chooseNamed chooses what the options name, and refuses what is not in the archives, or
 // is on the target already.
 func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
+	if unused := c.options.Schemas; len(unused) > 0 && len(c.options.Tables) > 0 && !slices.ContainsFunc(c.options.Tables, func(t string) bool { return !selection.Qualified(t) }) {
+		return nil, fmt.Errorf("option \"schemas\": %s: every table in \"tables\" names its schema, and with both options schemas say where to look for tables: leave one of them out", strings.Join(unused, ","))
+	}
 	wanted := request(c.options)
 	wanted.Exists, wanted.Fill, wanted.MadeBy = objects.Has, c.options.DataOnly || into.filled, c.cluster.madeBy(database)
 	wanted.MembersOf, wanted.NoRows, wanted.Empties = c.cluster.membersOf(database), c.options.SchemaOnly, c.options.Clean

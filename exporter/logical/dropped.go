@@ -13,7 +13,8 @@ import (
 
 // passOverDropped returns nil in place of the content of an empty dump, or part of one:
 // its database was dropped during the backup. There is nothing to restore, and nothing
-// is missing. If only some parts of one are empty, their content is.
+// is missing. If only some parts of one are empty, their content is. The manifest cannot tell whether the
+// database was dropped: it may have been complete before.
 func (e *Exporter) passOverDropped(kind kind, database, pathname string, content io.Reader) (io.Reader, error) {
 	if kind != dump && kind != dumpPart {
 		return content, nil

@@ -30,6 +30,9 @@ func (r *restorer) adaptTo(ctx context.Context, database string, plan target.Pla
 	if plan.Clean && withoutDropsOfAttached(a) {
 		changed = true
 	}
+	if a.jobs > 1 && eventTriggersAfterViews(a) {
+		changed = true
+	}
 	if withPath || changed {
 		return a.rewrite(r.files)
 	}

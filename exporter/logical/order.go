@@ -1,6 +1,7 @@
 package logical
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/PlakarKorp/integration-postgresql/internal/dumparchive"
@@ -15,6 +16,27 @@ const eventTrigger = "EVENT TRIGGER"
 // Source: dbObjectTypePriorities in src/bin/pg_dump/pg_dump_sort.c
 func (a *archive) eventTriggersLast() bool {
 	return a.toc.Find(eventTrigger) != nil && a.toc.Find(viewRows) != nil
+}
+
+// eventTriggersAfterViews makes event triggers depend on the refreshing of materialized views, for a
+// pg_restore with several connections: that takes what is ready, and no order from a list.
+// Source: restore_toc_entries_parallel in src/bin/pg_dump/pg_backup_archiver.c
+func eventTriggersAfterViews(a *archive) (changed bool) {
+	if !a.eventTriggersLast() {
+		return false
+	}
+	var views []int
+	for n := range a.toc.Entries {
+		if e := &a.toc.Entries[n]; e.Desc == viewRows {
+			views = append(views, e.DumpID)
+		}
+	}
+	for n := range a.toc.Entries {
+		if e := &a.toc.Entries[n]; e.Desc == eventTrigger {
+			e.Dependencies = append(slices.Clip(e.Dependencies), views...)
+		}
+	}
+	return true
 }
 
 // ofEventTrigger reports whether the entry makes an event trigger, or belongs to one.

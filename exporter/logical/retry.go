@@ -78,7 +78,8 @@ func (r rowLoader) tryAgain(ctx context.Context, t *retry, refused *refusedRows)
 		return
 	}
 	if err == nil {
-		err = r.restoreIDs(ctx, t.archive, r.info, pgtools.Restore{}, ids)
+		// Event triggers are there by now, which a restore makes last.
+		err = r.restoreIDs(ctx, t.archive, r.info.WithoutEventTriggers(), pgtools.Restore{}, ids)
 	}
 	t.note(refused, keys, err)
 }
