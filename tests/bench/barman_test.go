@@ -22,8 +22,7 @@ func (g *stage) barmanRecovery(b *testing.B) (restore func(b *testing.B, dir str
 	must(b, err)
 	owner, err := user.LookupId(fmt.Sprint(ownerOf(info)))
 	must(b, err)
-	home := b.TempDir()
-	must(b, os.Chmod(home, 0o777)) //nolint:gosec // the server's user works in it
+	home := g.server.Dir(b, "barman")
 	conf := filepath.Join(home, "barman.conf")
 	must(b, os.WriteFile(conf, fmt.Appendf(nil, `[barman]
 barman_home = %[1]s
@@ -49,6 +48,9 @@ slot_name = barman
 	stop := func() {
 		_ = receiver.Process.Signal(os.Interrupt)
 		_ = receiver.Wait()
+	}
+	for g.server.QueryText(b, "postgres", "SELECT count(*) FROM pg_stat_replication") == "0" {
+		time.Sleep(100 * time.Millisecond)
 	}
 	run(b, as("switch-wal", "--force", "--archive", "bench"))
 	run(b, as("backup", "bench"))

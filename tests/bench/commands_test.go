@@ -197,7 +197,7 @@ func (g *stage) backRestCommand(b *testing.B) (dir string, command func(args ...
 	if err != nil {
 		return "", nil
 	}
-	dir = b.TempDir()
+	dir = g.server.Dir(b, "pgbackrest") // whose user archives WAL into it
 	conf := filepath.Join(dir, "pgbackrest.conf")
 	must(b, os.WriteFile(conf, fmt.Appendf(nil, `[global]
 repo1-path=%[1]s/repo
@@ -214,7 +214,7 @@ pg1-path=%[2]s
 pg1-socket-path=%[3]s
 pg1-port=%[4]d
 pg1-user=postgres
-`, dir, g.server.DataDir, g.server.SocketDir, g.server.Port), 0o600))
+`, dir, g.server.DataDir, g.server.SocketDir, g.server.Port), 0o644)) //nolint:gosec // no secret in it
 	return dir, func(args ...string) *exec.Cmd {
 		return exec.Command(program, append([]string{"--config=" + conf, "--stanza=bench"}, args...)...) //nolint:gosec // what is compared with
 	}

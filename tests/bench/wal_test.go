@@ -67,6 +67,7 @@ func (g *stage) received(b *testing.B) contender {
 	return contender{received, func(b *testing.B) {
 		g.newStore(b)
 		g.dropSlots(b)
+		settle(b, g.server) // a new slot begins at the last checkpoint
 		g.server.Exec(b, "postgres", "SELECT pg_create_physical_replication_slot('receiver', true)")
 		must(b, os.RemoveAll(dir))
 		must(b, os.Mkdir(dir, 0o700))
@@ -148,11 +149,10 @@ func (g *stage) recovery(b *testing.B, name string, restore func(b *testing.B, d
 // it is not installed. archived waits until all WAL is in the archive.
 func (g *stage) backRestRecovery(b *testing.B) (restore func(b *testing.B, dir string) sample, archived func(b *testing.B)) {
 	b.Helper()
-	dir, command := g.backRestCommand(b)
+	_, command := g.backRestCommand(b)
 	if command == nil {
 		return nil, nil
 	}
-	must(b, os.Chmod(dir, 0o777)) //nolint:gosec // the server archives into it
 	info, err := os.Stat(g.server.DataDir)
 	must(b, err)
 	as := func(args ...string) *exec.Cmd {
