@@ -112,8 +112,8 @@ func inUTF8(ctx context.Context, s *server.Server, archives ...*archive) ([]*dum
 // chooseNamed chooses what the options name, and refuses what is not in the archives, or
 // is on the target already.
 func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
-	if unused := c.options.Schemas; len(unused) > 0 && len(c.options.Tables) > 0 && !slices.ContainsFunc(c.options.Tables, func(t string) bool { return !selection.Qualified(t) }) {
-		return nil, fmt.Errorf("option \"schemas\": %s: every table in \"tables\" names its schema, and with both options schemas say where to look for tables: leave one of them out", strings.Join(unused, ","))
+	if err := checkSchemasUsed(c.options); err != nil {
+		return nil, err
 	}
 	wanted := request(c.options)
 	wanted.Exists, wanted.Fill, wanted.MadeBy = objects.Has, c.options.DataOnly || into.filled, c.cluster.madeBy(database)
@@ -135,6 +135,17 @@ func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *
 		return nil, fmt.Errorf("the database has already what was to be restored, made by an extension: %s: nothing was touched\nhint: data_only=true adds the rows", list(result.LeftAlone))
 	}
 	return result, nil
+}
+
+// checkSchemasUsed refuses a schema beside tables that each name another one.
+func checkSchemasUsed(o *options.Export) error {
+	for _, schema := range o.Schemas {
+		isIn := func(table string) bool { return !selection.Qualified(table) || strings.HasPrefix(table, schema+".") }
+		if len(o.Tables) > 0 && !slices.ContainsFunc(o.Tables, isIn) {
+			return fmt.Errorf("option \"schemas\": every table in \"tables\" names its schema, and none is %q: nothing was touched\nhint: with both options, schemas say where to look for tables", schema)
+		}
+	}
+	return nil
 }
 
 // lackingRows are the chosen tables that are not there.

@@ -23,7 +23,7 @@ func TestWholeWithoutRows(t *testing.T) {
 	there := func(o Object) bool { return o.Kind == "SCHEMA" || o.Name == "other" }
 	parted := table("other")
 	parted.Defn = "CREATE TABLE app.other (\n    x integer NOT NULL\n)\nPARTITION BY RANGE (x);\n"
-	ofExtension := func(schema, name string) []string { return []string{"postgis"} }
+	ofExtension := func(_, _ string) []string { return []string{"postgis"} }
 	for name, c := range map[string]struct {
 		entries []dumparchive.Entry
 		rows    []dumparchive.Entry
