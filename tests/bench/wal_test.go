@@ -1,9 +1,7 @@
 package bench
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -143,35 +141,4 @@ func (g *stage) recovery(b *testing.B, name string, restore func(b *testing.B, d
 		s.Exec(b, "postgres", "TABLE last") // the recovery reached it
 		return got
 	}}
-}
-
-// backRestRecovery makes a full backup and archives WAL with pgBackRest from then on; restore is nil where
-// it is not installed. archived waits until all WAL is in the archive.
-func (g *stage) backRestRecovery(b *testing.B) (restore func(b *testing.B, dir string) sample, archived func(b *testing.B)) {
-	b.Helper()
-	_, command := g.backRestCommand(b)
-	if command == nil {
-		return nil, nil
-	}
-	info, err := os.Stat(g.server.DataDir)
-	must(b, err)
-	as := func(args ...string) *exec.Cmd {
-		cmd := command(args...)
-		asOwner(cmd, info)
-		return cmd
-	}
-	run(b, as("stanza-create"))
-	g.server.Exec(b, "postgres", "ALTER SYSTEM SET archive_command = "+harness.Literal(command("archive-push").String()+" %p"))
-	g.server.Exec(b, "postgres", "SELECT pg_reload_conf()")
-	run(b, as("backup", "--type=full"))
-	restore = func(b *testing.B, dir string) sample {
-		run(b, exec.Command("install", "-d", "-m", "700", fmt.Sprintf("--owner=%d", ownerOf(info)), dir)) //nolint:gosec // what pgBackRest wants to be there
-		return measure(b, as("restore", "--pg1-path="+dir, "--archive-mode=off"))
-	}
-	return restore, func(b *testing.B) {
-		want := g.server.QueryText(b, "postgres", "SELECT pg_walfile_name(pg_switch_wal())")
-		for g.server.QueryText(b, "postgres", "SELECT last_archived_wal >= '"+want+"' FROM pg_stat_archiver") != "t" {
-			time.Sleep(time.Second)
-		}
-	}
 }
