@@ -112,7 +112,7 @@ func inUTF8(ctx context.Context, s *server.Server, archives ...*archive) ([]*dum
 // chooseNamed chooses what the options name, and refuses what is not in the archives, or
 // is on the target already.
 func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *target.Objects, into place) (*selection.Result, error) {
-	if err := checkSchemasUsed(c.options); err != nil {
+	if err := checkSchemas(c.options, tocs); err != nil {
 		return nil, err
 	}
 	wanted := request(c.options)
@@ -137,15 +137,16 @@ func (c chooser) chooseNamed(database string, tocs []*dumparchive.TOC, objects *
 	return result, nil
 }
 
-// checkSchemasUsed refuses a schema beside tables that each name another one.
-func checkSchemasUsed(o *options.Export) error {
-	for _, schema := range o.Schemas {
-		isIn := func(table string) bool { return !selection.Qualified(table) || strings.HasPrefix(table, schema+".") }
-		if len(o.Tables) > 0 && !slices.ContainsFunc(o.Tables, isIn) {
-			return fmt.Errorf("option \"schemas\": every table in \"tables\" names its schema, and none is %q: nothing was touched\nhint: with both options, schemas say where to look for tables", schema)
-		}
+// checkSchemas refuses schemas that are not in the archives, also where they only say where to look for tables.
+func checkSchemas(o *options.Export, tocs []*dumparchive.TOC) error {
+	if len(o.Schemas) == 0 || len(o.Tables) == 0 {
+		return nil // Select says it
 	}
-	return nil
+	result, err := selection.Select(tocs, selection.Request{Schemas: o.Schemas})
+	if err != nil {
+		return fmt.Errorf("option %w", err)
+	}
+	return refuseUnmatched(o, result.Unmatched)
 }
 
 // lackingRows are the chosen tables that are not there.
@@ -218,7 +219,7 @@ func refuseUnmatched(o *options.Export, patterns []string) error {
 		}
 	}
 	for _, schema := range schemas {
-		if len(tables) == 0 && slices.Contains(patterns, schema) {
+		if slices.Contains(patterns, schema) {
 			missing("schemas", schema)
 		}
 	}

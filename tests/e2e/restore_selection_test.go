@@ -116,7 +116,7 @@ func TestRestoreSelection(t *testing.T) {
 				t.Errorf("the foreign key is not named:\n%s", result.Output())
 			}
 
-			for _, options := range [][]string{{"tables=orders,nosuch"}, {"schemas=nosuch"}, {"schemas=app", "tables=plain,nosuch"}, {"schemas=nosuch", "tables=app.plain"}} {
+			for _, options := range [][]string{{"tables=orders,nosuch"}, {"schemas=nosuch"}, {"schemas=app", "tables=plain,nosuch"}, {"schemas=nosuch", "tables=app.plain"}, {"schemas=app,nosuch", "tables=plain"}} {
 				failed(t, restore("", append(options, "database=c5")...), `"nosuch"`, "nothing was touched")
 				query(t, dst, "postgres", exists("c5"), "0")
 			}
